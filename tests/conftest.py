@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import FakeSpace
+
+
+@pytest.fixture
+def space() -> FakeSpace:
+    return FakeSpace()
