@@ -1,0 +1,154 @@
+"""Run a network fast: OpenVINO on a CPU, PyTorch on a GPU or where OpenVINO is missing.
+
+A network is described by a Recipe. On the first use it is built in PyTorch and converted; the
+converted network lies in the cache, so that later starts import neither PyTorch nor what built it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from encoders.weights import cache_dir
+
+if TYPE_CHECKING:
+    import torch
+
+Array = np.ndarray[Any, Any]
+
+
+class Network(Protocol):
+    """A batch in, a batch out. Safe to call from several threads."""
+
+    def __call__(self, batch: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a network, and what may change in its place without anybody seeing it."""
+
+    key: str
+    """Names the converted network in the cache: another key for other weights or code."""
+    build: Callable[[], torch.nn.Module]
+    """Makes the module in evaluation mode; called only when nothing is cached."""
+    example: Array
+    """A batch of two like those that will come, for tracing."""
+    dynamic: tuple[int, ...] = (0,)
+    """The axes of the input whose length changes; the batch axis at least."""
+    reduced_precision: bool = True
+    """Whether bfloat16 is good enough where the processor has it."""
+
+
+def load_network(recipe: Recipe) -> Network:
+    """Load the network from the cache, or build it, on the best device this machine has.
+
+    `ANYFIND_DEVICE` = auto (the default), cpu, torch-cpu or cuda chooses by hand.
+    """
+    device = os.environ.get("ANYFIND_DEVICE", "auto")
+    if device == "auto":
+        device = "cuda" if _has_cuda() else "cpu"
+    if device == "cpu" and _has_openvino():
+        return OpenVinoNetwork(recipe)
+    return TorchNetwork(recipe, "cuda" if device == "cuda" else "cpu")
+
+
+class OpenVinoNetwork:
+    """A converted network on the processor."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        path = cache_dir() / "networks" / f"{recipe.key}.xml"
+        if not path.exists():
+            convert(recipe, path)
+        core = _core()
+        options = {"CACHE_DIR": str(path.parent / "compiled")}
+        if recipe.reduced_precision and "BF16" in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            options["INFERENCE_PRECISION_HINT"] = "bf16"
+        else:
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+        self._request = core.compile_model(path, "CPU", options).create_infer_request()
+        self._lock = threading.Lock()
+
+    def __call__(self, batch: Array) -> Array:
+        with self._lock:
+            output = self._request.infer([np.ascontiguousarray(batch)], share_inputs=True)[0]
+            return np.array(output, dtype=np.float32)
+
+
+class TorchNetwork:
+    """The same network in PyTorch, for a GPU or where OpenVINO cannot be had."""
+
+    def __init__(self, recipe: Recipe, device: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = torch.device(device)
+        self._dtype = torch.bfloat16 if recipe.reduced_precision else torch.float32
+        module = recipe.build().eval().to(self._device)
+        self._module = module.to(memory_format=torch.channels_last)
+
+    def __call__(self, batch: Array) -> Array:
+        torch = self._torch
+        reduced = self._dtype is not torch.float32
+        with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, reduced):
+            tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+            return np.asarray(self._module(tensor).float().cpu().numpy())
+
+
+def convert(recipe: Recipe, path: Path) -> None:
+    """Build the network in PyTorch and write it for OpenVINO, whole or not at all."""
+    import openvino
+    import torch
+
+    module = recipe.build().eval()
+    shape = [-1 if axis in recipe.dynamic else n for axis, n in enumerate(recipe.example.shape)]
+    with torch.inference_mode():
+        model = openvino.convert_model(
+            module,
+            example_input=torch.from_numpy(recipe.example),
+            input=[openvino.PartialShape(shape)],
+        )
+    part = path.parent / f"{path.stem}.{os.getpid()}"
+    part.mkdir(parents=True)
+    try:
+        openvino.save_model(model, part / path.name, compress_to_fp16=True)
+        for name in (path.with_suffix(".bin").name, path.name):  # the .xml last: it marks the end
+            os.replace(part / name, path.parent / name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+@cache
+def _has_openvino() -> bool:
+    with suppress(ImportError):
+        import openvino  # noqa: F401
+
+        return True
+    return False
+
+
+@cache
+def _has_cuda() -> bool:
+    # Importing torch takes seconds, so it is asked only where a driver is installed.
+    if not (Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

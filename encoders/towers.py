@@ -1,0 +1,223 @@
+"""CLIP-style text and image towers through open_clip: any of its models, by name or from a folder.
+
+A Clip is everything needed to run such a pair except the running itself: the two networks as
+recipes, the picture preprocessing that belongs to the weights, and the tokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from encoders.runtime import Recipe
+from encoders.weights import cache_dir
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+Array = np.ndarray[Any, Any]
+
+
+class SpaceError(Exception):
+    """A space that cannot be loaded or used as asked; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes the image tower's input: travels with the weights, as data."""
+
+    size: tuple[int, int]
+    """(height, width) in pixels."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+    """shortest: fill the frame and cut the middle out; longest: fit in and fill up; squash."""
+    fill_color: int = 0
+
+    def __call__(self, image: Image.Image) -> Array:
+        """Resize and crop an RGB picture: uint8 (height, width, 3).
+
+        Equal to open_clip's `image_transform` up to the scaling of numbers, which the network does.
+        """
+        from PIL import Image
+
+        filter_ = Image.Resampling[self.interpolation.upper()]
+        height, width = self.size
+        if self.resize_mode == "squash":
+            return np.array(image.resize((width, height), filter_))
+        if self.resize_mode == "longest":
+            scale = 1 / max(image.height / height, image.width / width)
+            inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        else:  # torchvision's Resize truncates the longer side, so this does as well
+            short = min(image.width, image.height)
+            inner = (int(width * image.width / short), int(height * image.height / short))
+        resized = image.resize(inner, filter_)
+        canvas = Image.new("RGB", (width, height), (self.fill_color,) * 3)
+        corner = (round((width - inner[0]) / 2), round((height - inner[1]) / 2))
+        canvas.paste(resized, corner)
+        return np.array(canvas)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A text tower and an image tower into one space, described."""
+
+    name: str
+    dim: int
+    preprocess: Preprocess
+    tokenize: Callable[[Sequence[str]], Array]
+    """Texts to token ids, int64 (n, tokens)."""
+    text: Recipe
+    """Token ids to embeddings (n, dim)."""
+    image: Recipe
+    """uint8 pictures (n, height, width, 3) to embeddings (n, dim)."""
+
+
+def image_module(model: Any, preprocess: Preprocess) -> torch.nn.Module:
+    """The image tower of an open_clip model, fed with uint8 pictures (n, height, width, 3)."""
+    import torch
+
+    class ImageTower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.visual = model.visual
+            shape = (1, 3, 1, 1)
+            self.register_buffer("mean", 255 * torch.tensor(preprocess.mean).reshape(shape))
+            self.register_buffer("std", 255 * torch.tensor(preprocess.std).reshape(shape))
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            x = (pictures.permute(0, 3, 1, 2).float() - self.mean) / self.std
+            return torch.nn.functional.normalize(self.visual(x), dim=-1)
+
+    return ImageTower().eval()
+
+
+def text_module(model: Any) -> torch.nn.Module:
+    """The text tower of an open_clip model, fed with token ids."""
+    import torch
+
+    class TextTower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.normalize(self.model.encode_text(tokens), dim=-1)
+
+    return TextTower().eval()
+
+
+def open_clip_model(name: str) -> Clip:
+    """Describe an open_clip model: `MODEL/PRETRAINED` or `local-dir:PATH`.
+
+    The weights of MODEL/PRETRAINED are fetched by open_clip from the hub they are published on,
+    once. Raises SpaceError when the model is unknown or its weights cannot be had.
+    """
+    model_name, pretrained = _split(name)
+
+    @cache
+    def load() -> Any:
+        import open_clip
+
+        try:
+            return open_clip.create_model(model_name, pretrained=pretrained).eval()
+        except Exception as error:  # open_clip and the hub raise whatever comes up
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise SpaceError(
+                f"The space {name} could not be loaded ({reason}): check the name with "
+                "`python app.py models`, connect to the network once, or use local-dir:PATH."
+            ) from error
+
+    key = _key(name)
+    card_path = cache_dir() / "networks" / f"{key}.json"
+    if not card_path.exists():
+        config = load().visual.preprocess_cfg
+        size = config["size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        preprocess = Preprocess(
+            (height, width),
+            tuple(config["mean"]),
+            tuple(config["std"]),
+            config.get("interpolation") or "bicubic",
+            config.get("resize_mode") or "shortest",
+            config.get("fill_color") or 0,
+        )
+        _write_card(card_path, load(), preprocess, model_name)
+    card = json.loads(card_path.read_text("utf-8"))
+    fields = card["preprocess"]
+    fields |= {k: tuple(fields[k]) for k in ("size", "mean", "std")}
+    preprocess = Preprocess(**fields)
+    picture = np.zeros((2, *preprocess.size, 3), dtype=np.uint8)
+    tokens = np.zeros((2, card["context_length"]), dtype=np.int64)
+    tokens[:, 0] = 1  # some towers look for the end-of-text token: any place will do
+    return Clip(
+        name=name,
+        dim=card["dim"],
+        preprocess=preprocess,
+        tokenize=lambda texts: _open_clip_tokenizer(model_name)(list(texts)).numpy(),
+        text=Recipe(f"{key}-text", lambda: text_module(load()), tokens),
+        image=Recipe(f"{key}-image", lambda: image_module(load(), preprocess), picture),
+    )
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    if name.startswith("local-dir:"):
+        folder = Path(name.removeprefix("local-dir:")).expanduser()
+        if not (folder / "open_clip_config.json").is_file():
+            raise SpaceError(
+                f"{folder} holds no open_clip_config.json: give the folder of a saved open_clip "
+                "model, with its configuration and weights."
+            )
+        return f"local-dir:{folder.resolve()}", None
+    model, _, pretrained = name.partition("/")
+    if not pretrained:
+        raise SpaceError(
+            f"There is no space {name!r}: use 'embedded', MODEL/PRETRAINED such as "
+            "ViT-B-32/laion2b_s34b_b79k (`python app.py models` lists them), or local-dir:PATH."
+        )
+    return model, pretrained
+
+
+def _key(name: str) -> str:
+    """A file name for the converted towers: other weights in the same folder get another one."""
+    content = name
+    if name.startswith("local-dir:"):
+        folder = Path(name.removeprefix("local-dir:")).expanduser().resolve()
+        states = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in folder.iterdir()]
+        content = f"{folder} {sorted(states)}"
+    slug = "".join(c if c.isalnum() else "-" for c in name.rpartition(":")[2])[-40:].strip("-")
+    return f"{slug}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def _write_card(path: Path, model: Any, preprocess: Preprocess, model_name: str) -> None:
+    import torch
+
+    tokens = _open_clip_tokenizer(model_name)(["a"])
+    with torch.inference_mode():
+        dim = int(model.encode_text(tokens).shape[-1])
+    card = {
+        "dim": dim,
+        "context_length": int(tokens.shape[-1]),
+        "preprocess": asdict(preprocess),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(card), "utf-8")
+    os.replace(part, path)
+
+
+@cache
+def _open_clip_tokenizer(model_name: str) -> Any:
+    import open_clip
+
+    return open_clip.get_tokenizer(model_name)

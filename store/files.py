@@ -1,0 +1,103 @@
+"""The files of the data folder beside the databases: previews and copied media."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PREVIEW_QUALITY = 80
+UNSAFE = {".svg", ".svgz", ".html", ".htm", ".xml", ".xhtml", ".js", ".php", ".exe"}
+
+
+class Files:
+    """Where previews and copied media lie; everything is written whole or not at all."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.media = data / "media"
+        self.previews = data / "previews"
+        for folder in (self.media, self.previews):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def preview(self, item: str) -> Path:
+        """Where the preview of an item lies, or would."""
+        return self.previews / f"{item}.webp"
+
+    def write_preview(self, item: str, image: Image.Image) -> None:
+        """Write an item's preview as WebP."""
+
+        def save(stream: BinaryIO) -> None:
+            image.convert("RGB").save(stream, "WEBP", quality=PREVIEW_QUALITY)
+
+        _write(self.preview(item), save)
+
+    def copy(self, item: str, source: Path) -> str:
+        """Copy a medium into the library; returns its path relative to the data folder."""
+        target = self.media / f"{item}{safe_suffix(source)}"
+
+        def save(stream: BinaryIO) -> None:
+            with open(source, "rb") as original:
+                shutil.copyfileobj(original, stream, 1 << 20)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+        _write(target, save)
+        return f"media/{target.name}"
+
+    def delete(self, item: str, copy: str | None) -> None:
+        """Remove an item's preview and its copied medium (a path as `copy` returned it)."""
+        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def sweep(self, known: Callable[[str], bool]) -> None:
+        """Remove what a killed process left: half-written files, files of items never committed."""
+        for folder in (self.media, self.previews):
+            for entry in _entries(folder):
+                if entry.endswith(".part") or not known(entry.partition(".")[0]):
+                    with contextlib.suppress(OSError):
+                        (folder / entry).unlink()
+
+
+def safe_suffix(path: Path) -> str:
+    """The file's suffix where it is a plain one that no browser would run, else ".bin"."""
+    suffix = path.suffix.lower()
+    plain = re.fullmatch(r"\.[a-z0-9]{1,5}", suffix, re.ASCII)
+    return suffix if plain and suffix not in UNSAFE else ".bin"
+
+
+def _write(target: Path, save: Callable[[BinaryIO], None]) -> None:
+    part = target.with_name(f"{target.name}.{threading.get_ident()}.part")
+    try:
+        with open(part, "wb") as stream:
+            save(stream)
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _entries(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from [entry.name for entry in entries]
+
+
+def disk_space(folder: Path) -> int:
+    """Bytes that the files below a folder take on disk (Chroma's can be sparse)."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = os.lstat(os.path.join(parent, name))
+                blocks = getattr(status, "st_blocks", None)
+                total += status.st_size if blocks is None else blocks * 512
+    return total

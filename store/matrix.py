@@ -1,0 +1,247 @@
+"""Exact search: one memory-mapped matrix of vectors for each modality.
+
+Derived from the catalogue and checked against it when opened: a file of float32 rows that only
+grows, and a file telling each row's segment and item. A row of a removed segment stays, marked
+dead, until there are so many that the matrix is written anew under the next number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from store.catalogue import Catalogue
+from store.records import Progress
+from store.scores import moments
+
+DEAD = -1
+PAGE = 4096  # rows read from the catalogue at a time
+SAMPLE = 4096  # rows that mean and spread of a large collection are taken from
+CHECKED = 16  # rows compared with the catalogue when opening
+
+
+@dataclass(frozen=True)
+class Match:
+    """The best segment of an item for a query, by the numbers of the catalogue."""
+
+    segment: int
+    item: int
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Best first, each item once; with mean and spread of the query's cosines (`store.scores`)."""
+
+    matches: list[Match]
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class _View:
+    """The rows as they were at one moment: vectors (n, dim), segment and item numbers (n, 2)."""
+
+    vectors: np.ndarray
+    rows: np.ndarray
+    dead: np.ndarray
+    sample: np.ndarray
+
+
+class Matrix:
+    """The vectors of one modality; searching never waits for writing."""
+
+    def __init__(self, folder: Path, modality: str, dim: int) -> None:
+        self._folder = folder
+        self._modality = modality
+        self._dim = dim
+        self._lock = threading.Lock()
+        self._number = 0
+        self._last = 0
+        self._rows = np.empty((0, 2), dtype=np.int64)
+        self._view = self._look(0)
+
+    def __len__(self) -> int:
+        """Segments that can be found."""
+        return len(self._view.rows) - len(self._view.dead)
+
+    # Keeping up with the catalogue
+
+    def open(self, catalogue: Catalogue, progress: Progress | None = None) -> None:
+        """Map the files, after a check against the catalogue; build them anew where stale."""
+        with self._lock:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._load()
+            if not self._whole(catalogue):
+                self._begin(self._number + 1)
+            self._catch_up(catalogue, progress)
+            self._tidy()
+
+    def _load(self) -> None:
+        """Map what the newest complete pair of files holds."""
+        numbers = [
+            int(path.stem.rpartition("-")[2])
+            for path in self._folder.glob(f"{self._modality}-*.rows")
+            if path.stem.rpartition("-")[2].isdecimal()
+        ]
+        self._number = max(numbers, default=0)
+        try:
+            rows = np.fromfile(self._path("rows"), dtype="<i8")
+            size = self._path("f32").stat().st_size
+        except OSError:
+            self._begin(self._number + 1)
+            return
+        count = min(len(rows) // 2, size // (4 * self._dim))
+        self._rows = rows[: 2 * count].reshape(count, 2).astype(np.int64)
+        self._last = int(self._rows[:, 0].max(initial=0))
+        self._view = self._look(count)
+
+    def _whole(self, catalogue: Catalogue) -> bool:
+        """Whether the rows are the catalogue's, as far as they go."""
+        alive = self._rows[self._rows[:, 0] != DEAD, 0]
+        if (len(alive), int(alive.sum())) != catalogue.checksum(self._modality, self._last):
+            return False
+        picks = np.linspace(0, len(self._rows) - 1, CHECKED).astype(int) if len(self._rows) else []
+        for row in picks:
+            number = int(self._rows[row, 0])
+            vector = None if number == DEAD else catalogue.vector(number)
+            if number != DEAD and not np.array_equal(self._view.vectors[row], vector):  # type: ignore[arg-type]
+                return False
+        return True
+
+    def catch_up(self, catalogue: Catalogue) -> None:
+        """Append the segments committed since the last time."""
+        with self._lock:
+            self._catch_up(catalogue, None)
+
+    def _catch_up(self, catalogue: Catalogue, progress: Progress | None) -> None:
+        total = 0
+        if progress is not None:
+            total = catalogue.count_segments().get(self._modality, 0)
+        while True:
+            numbers, vectors = catalogue.vectors(self._modality, self._last, PAGE)
+            if not numbers:
+                return
+            self._append(np.array(numbers, dtype=np.int64), vectors)
+            if progress is not None and total > PAGE:
+                progress("Preparing the search", min(len(self), total), total)
+
+    def _append(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
+        count = len(self._view.rows)
+        with open(self._path("f32"), "r+b") as file:
+            file.seek(count * self._dim * 4)  # over what a killed process may have left
+            file.write(vectors.astype("<f4").tobytes())
+            file.flush()
+            os.fsync(file.fileno())  # a row must not be named before it is there
+        with open(self._path("rows"), "r+b") as file:
+            file.seek(count * 16)
+            file.write(numbers.astype("<i8").tobytes())
+        end = count + len(numbers)
+        if end > len(self._rows):  # older views keep the old array
+            larger = np.full((max(end, 2 * len(self._rows)), 2), DEAD, dtype=np.int64)
+            larger[:count] = self._rows[:count]
+            self._rows = larger
+        self._rows[count:end] = numbers
+        self._last = int(numbers[-1, 0])
+        self._view = self._look(end)
+
+    def drop(self, segments: list[int], catalogue: Catalogue) -> None:
+        """Take removed segments out, by their numbers."""
+        with self._lock:
+            count = len(self._view.rows)
+            gone = np.flatnonzero(np.isin(self._rows[:count, 0], segments))
+            with open(self._path("rows"), "r+b") as file:
+                for row in gone:
+                    file.seek(int(row) * 16)
+                    file.write(np.array([DEAD, DEAD], dtype="<i8").tobytes())
+            self._rows[gone] = DEAD
+            self._view = self._look(count)
+            if len(self._view.dead) > max(1000, len(self)):
+                self._begin(self._number + 1)
+                self._catch_up(catalogue, None)
+                self._tidy()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            self._rows = np.empty((0, 2), dtype=np.int64)
+            self._view = self._look(0)
+
+    def _begin(self, number: int) -> None:
+        """Start an empty pair of files under a number not used before."""
+        self._number = number
+        for kind in ("f32", "rows"):
+            self._path(kind).write_bytes(b"")
+        self._rows = np.empty((0, 2), dtype=np.int64)
+        self._last = 0
+        self._view = self._look(0)
+
+    def _tidy(self) -> None:
+        """Remove the files of other numbers, where nobody holds them open."""
+        keep = {self._path("f32"), self._path("rows")}
+        for path in self._folder.glob(f"{self._modality}-*"):
+            if path not in keep:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _path(self, kind: str) -> Path:
+        return self._folder / f"{self._modality}-{self._number}.{kind}"
+
+    def _look(self, count: int) -> _View:
+        rows = self._rows[:count]
+        vectors: np.ndarray = np.empty((0, self._dim), dtype=np.float32)
+        if count:
+            vectors = np.memmap(self._path("f32"), "<f4", "r", shape=(count, self._dim))
+        dead = np.flatnonzero(rows[:, 0] == DEAD)
+        sample = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.intp))
+        if len(dead):
+            alive = np.setdiff1d(np.arange(count), dead)
+            sample = alive[sample[sample < len(alive)]] if len(alive) <= SAMPLE else sample
+            sample = np.setdiff1d(sample, dead)
+        return _View(vectors, rows, dead, sample)
+
+    # Searching
+
+    def search(self, vector: np.ndarray, k: int, without: int | None = None) -> Matches:
+        """The k items of highest cosine to a unit vector (dim,); `without` leaves one item out."""
+        view = self._view
+        cosines = np.asarray(view.vectors @ vector)
+        mean, sd = moments(cosines[view.sample])
+        cosines[view.dead] = -np.inf
+        alive = len(cosines) - len(view.dead)
+        count = k + 1 if without is not None else k
+        while True:
+            count = min(count, alive)
+            matches = best(view.rows, cosines, count, k, without)
+            if len(matches) == k or count == alive:
+                return Matches(matches, mean, sd)
+            count *= 4  # several windows of one item stood among the best
+
+    def moments(self, vector: np.ndarray) -> tuple[float, float]:
+        """Mean and spread of the query's cosines, as `search` takes them."""
+        view = self._view
+        return moments(np.asarray(view.vectors[view.sample] @ vector))
+
+
+def best(
+    rows: np.ndarray, cosines: np.ndarray, count: int, k: int, without: int | None
+) -> list[Match]:
+    """The first k distinct items among the `count` segments of highest cosine."""
+    if count < len(cosines):
+        top = np.argpartition(cosines, len(cosines) - count)[len(cosines) - count :]
+    else:
+        top = np.arange(len(cosines))
+    top = top[np.isfinite(cosines[top])]
+    found: dict[int, Match] = {}
+    for row in top[np.lexsort((rows[top, 0], -cosines[top]))]:
+        segment, item = (int(number) for number in rows[row])
+        if DEAD not in (segment, item) and item != without and item not in found:
+            found[item] = Match(segment, item, float(cosines[row]))
+            if len(found) == k:
+                break
+    return list(found.values())

@@ -1,0 +1,149 @@
+"""What the library hands out: items, hits, reports, and its errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is going on, done, total), often, from any thread."""
+
+REPORT_LIMIT = 10_000
+"""A report keeps at most this many files of each kind, so that memory is steady; it counts all."""
+
+
+class LibraryError(Exception):
+    """The library cannot do what was asked; the message is one sentence."""
+
+
+class LibraryBusy(LibraryError):  # noqa: N818 (the name tells what is the case)
+    """Another process holds the library: `pid` and `address` tell who, where known."""
+
+    def __init__(self, message: str, pid: int | None = None, address: str | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.address = address
+
+
+class Space(Protocol):
+    """What the store needs of a shared vector space (see `encoders.space.Space`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def modalities(self) -> frozenset[str]: ...
+    @property
+    def batch_size(self) -> int: ...
+
+    def prepare(self, modality: str, content: Any) -> np.ndarray: ...
+    def encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray: ...
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture or sound of the library. `added` is in seconds since 1970."""
+
+    id: str
+    modality: str
+    title: str
+    path: str
+    copied: bool
+    bytes: int
+    details: dict[str, int | float | str]
+    added: float
+
+    @property
+    def missing(self) -> bool:
+        """Whether the file is no longer where it was."""
+        return not os.path.exists(self.path)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer to a query; `score` is a standard score (see `store.scores`), not a cosine.
+
+    `start` and `end` are the seconds of the best window of a sound cut into windows, else None.
+    """
+
+    id: str
+    score: float
+    modality: str
+    title: str
+    path: str
+    start: float | None
+    end: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The seven fields by name, ready for JSON."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class AddEvent:
+    """What became of one file: `state` is "added", "present" or "skipped".
+
+    `total` is None as long as the folders are still being counted.
+    """
+
+    path: Path
+    state: str
+    reason: str | None
+    done: int
+    total: int | None
+    item: Item | None
+
+
+@dataclass
+class Report:
+    """What became of the files given to `Library.add`.
+
+    Each list keeps the first `REPORT_LIMIT` files; `counts` counts them all by state.
+    """
+
+    added: list[Item] = field(default_factory=list)
+    present: list[tuple[Path, Item]] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"added": 0, "present": 0, "skipped": 0}
+    )
+    stopped: bool = False
+
+    def note(self, event: AddEvent) -> None:
+        """Count one event, and keep it while there is room."""
+        self.counts[event.state] += 1
+        if self.counts[event.state] > REPORT_LIMIT:
+            return
+        if event.state == "skipped":
+            self.skipped.append((event.path, event.reason or ""))
+        elif event.item is not None and event.state == "added":
+            self.added.append(event.item)
+        elif event.item is not None:
+            self.present.append((event.path, event.item))
+
+    def summary(self) -> str:
+        """One sentence."""
+        text = (
+            f"{self.counts['added']} added, {self.counts['present']} already there, "
+            f"{self.counts['skipped']} skipped"
+        )
+        return text + (", stopped before the end." if self.stopped else ".")
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The library in numbers; `items` and `segments` count by modality, `bytes` is disk space."""
+
+    space: str
+    dim: int
+    items: dict[str, int]
+    segments: dict[str, int]
+    bytes: int
+    data: Path

@@ -1,0 +1,186 @@
+"""Library items as HTML: tiles, sound cards, and what the viewer tells of an item.
+
+Everything that comes from a file goes through `escape`; nothing here is a template that would be
+evaluated again in the browser.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from store.library import Hit, Item
+
+NOUNS = {"image": ("picture", "pictures"), "audio": ("sound", "sounds")}
+TITLES = {"image": "Pictures", "audio": "Sounds"}
+
+_serial = itertools.count(1)
+
+
+def clock(seconds: float) -> str:
+    """0:05, 12:34, 1:02:03; less than two seconds in tenths."""
+    if seconds < 2:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    if hours:
+        return f"{hours}:{minutes:02}:{whole % 60:02}"
+    return f"{minutes}:{whole % 60:02}"
+
+
+def size(count: float) -> str:
+    """Bytes for people: 812 bytes, 1.2 MB."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000:
+            break
+    return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
+
+
+def number(count: int, modality: str) -> str:
+    """1 picture, 1,204 sounds."""
+    return f"{count:,} {NOUNS[modality][count != 1]}"
+
+
+def counted(pictures: int, sounds: int) -> str:
+    """What a library holds, in words; without the medium it has none of."""
+    parts = [
+        number(count, kind) for kind, count in (("image", pictures), ("audio", sounds)) if count
+    ]
+    return " and ".join(parts) or "nothing yet"
+
+
+def where(item: Item, hit: Hit | None) -> str:
+    """Where in a sound the hit lies ("0:05–0:15 of 2:03"), or how long the sound is."""
+    seconds = float(item.details.get("seconds", 0))
+    if hit is not None and hit.start is not None and hit.end is not None:
+        return f"{clock(hit.start)}–{clock(hit.end)} of {clock(seconds)}"
+    return clock(seconds)
+
+
+def source(item: Item, start: float | None = None, end: float | None = None) -> str:
+    """The address of an item's original, with the stretch to play (a W3C media fragment)."""
+    fragment = "" if start is None or end is None else f"#t={start:g},{end:g}"
+    return f"media/{item.id}{fragment}"
+
+
+def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[tuple[str, str]]:
+    details = item.details
+    facts: list[tuple[str, str]] = []
+    if item.modality == "image":
+        if "width" in details:
+            facts.append(("Dimensions", f"{details['width']} × {details['height']} pixels"))
+    else:
+        facts.append(("Length", clock(float(details.get("seconds", 0)))))
+        if hit is not None and hit.start is not None and hit.end is not None:
+            facts.append(("Best at", f"{clock(hit.start)}–{clock(hit.end)}"))
+        if "rate" in details:
+            channels = int(details.get("channels", 1))
+            many = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+            facts.append(("Recording", f"{float(details['rate']) / 1000:g} kHz, {many}"))
+    facts.append(("Size", size(item.bytes)))
+    facts.append(("Added", time.strftime("%d %B %Y, %H:%M", time.localtime(item.added)).lstrip("0")))
+    if item.copied:
+        facts.append(("Lies", "in Anyfind's library, as a copy"))
+    elif paths:
+        facts.append(("Lies", item.path))
+    if rank is not None and hit is not None:
+        facts.append(("Rank", f"{rank} among {NOUNS[item.modality][1]}"))
+        facts.append(("Standard score", f"{hit.score:+.2f}"))
+    return facts
+
+
+def _data(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> str:
+    start, end = (hit.start, hit.end) if hit is not None else (None, None)
+    data: dict[str, Any] = {
+        "id": item.id,
+        "kind": item.modality,
+        "title": item.title,
+        "facts": _facts(item, hit, rank, paths),
+        "missing": item.missing,
+        "source": source(item, start, end),
+        "seconds": item.details.get("seconds"),
+        "start": start,
+        "end": end,
+    }
+    return escape(json.dumps(data), quote=True)
+
+
+def _ratio(item: Item) -> float:
+    """Width by height, within what a row of tiles bears."""
+    width, height = float(item.details.get("width", 1)), float(item.details.get("height", 1))
+    return min(max(width / max(height, 1), 0.6), 2.4)
+
+
+def tile(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: bool) -> str:
+    """A picture's thumbnail; choosing it opens the viewer."""
+    title = escape(item.title, quote=True)
+    lost = '<span class="lost">missing</span>' if item.missing else ""
+    return (
+        f'<div class="tile" style="--r:{_ratio(item):.3f}" data-id="{escape(item.id, quote=True)}">'
+        f'<button type="button" class="open" data-item="{_data(item, hit, rank, paths)}" '
+        f'aria-label="Open {title}">'
+        f'<img src="preview/{escape(item.id, quote=True)}" alt="" loading="lazy" decoding="async">'
+        f'{lost}</button><p class="name" title="{title}">{title}</p></div>'
+    )
+
+
+def sound(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: bool) -> str:
+    """A sound's waveform with the hit marked on it, and a player that starts at the hit."""
+    title, id_ = escape(item.title, quote=True), escape(item.id, quote=True)
+    start, end = (hit.start, hit.end) if hit is not None else (None, None)
+    seconds = float(item.details.get("seconds", 0))
+    mark = ""
+    if start is not None and end is not None and seconds > 0:
+        left, width = 100 * start / seconds, 100 * (end - start) / seconds
+        mark = f'<span class="mark" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
+    if item.missing:
+        player = '<p class="gone">The original file is gone.</p>'
+    else:
+        player = (
+            f'<audio controls preload="none" src="{source(item, start, end)}" '
+            f'aria-label="Play {title}"></audio>'
+        )
+    return (
+        f'<div class="sound" data-id="{id_}">'
+        f'<button type="button" class="open" data-item="{_data(item, hit, rank, paths)}" '
+        f'aria-label="Open {title}"><span class="wave">'
+        f'<img src="preview/{id_}" alt="" loading="lazy" decoding="async">{mark}'
+        f'<span class="head"></span></span></button>'
+        f'<p class="line"><span class="name" title="{title}">{title}</span>'
+        f'<span class="when">{where(item, hit)}</span></p>{player}</div>'
+    )
+
+
+def card(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: bool) -> str:
+    draw = tile if item.modality == "image" else sound
+    return draw(item, hit, rank, paths=paths)
+
+
+def section(modality: str, cards: Sequence[str], note: str) -> str:
+    """The hits of one medium under their heading."""
+    inside = "".join(cards) if cards else f'<p class="none">{escape(note)}</p>'
+    beside = f"<small>{escape(note)}</small>" if cards else ""
+    shape = "wall" if modality == "image" else "stack"
+    return (
+        f'<section class="{NOUNS[modality][1]}" aria-label="{TITLES[modality]}">'
+        f"<h2>{TITLES[modality]} {beside}</h2>"
+        f'<div class="{shape}">{inside}</div></section>'
+    )
+
+
+def sentence(text: str, kind: str = "sorry") -> str:
+    """A sentence to the reader, in the place of a result."""
+    return fresh(f'<p class="say {kind}" role="alert">{escape(text)}</p>')
+
+
+def fresh(html: str) -> str:
+    """Marks an answer as new: the page ends its waiting on every change, even to the same hits."""
+    return f'<div class="answer" data-answer="{next(_serial)}">{html}</div>'
