@@ -61,12 +61,11 @@ def audio_recipe(progress: Progress | None = None) -> Recipe:
         return build_network(progress)
 
     example = np.zeros((2, BLOCK_FRAMES, BANDS), dtype=np.float32)
-    return Recipe("aisfx-1", build, example)
+    return Recipe("aisfx-1", build, example, chunk=4)
 
 
 def build_network(progress: Progress | None = None) -> torch.nn.Module:
     """The embedding network of aiSFX in PyTorch, with its published weights, in evaluation mode."""
-    import torch
     from safetensors.torch import load_file, save_file
     from torch import nn
 
@@ -144,13 +143,13 @@ def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     """The embedding network's tensors; the classifiers that it was trained with are left out."""
     import torch
 
-    # The file holds numpy numbers beside the tensors: these three types and no others may load.
-    number_types = [
-        (np.core.multiarray.scalar if not hasattr(np, "_core") else np._core.multiarray.scalar,
-         "numpy.core.multiarray.scalar"),
+    # The file holds numpy numbers beside the tensors: what makes one, and nothing else, may run.
+    make_scalar = np.float64(0).__reduce__()[0]
+    allowed: list[Any] = [
+        (make_scalar, "numpy.core.multiarray.scalar"),
         np.dtype,
         type(np.dtype(np.int64)),
     ]
-    with torch.serialization.safe_globals(number_types):
+    with torch.serialization.safe_globals(allowed):
         state, _ = torch.load(path, map_location="cpu", weights_only=True)
     return {k: v.contiguous() for k, v in state.items() if k.startswith("embedding_net.")}

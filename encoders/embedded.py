@@ -55,6 +55,7 @@ def embedded_clip(progress: Progress | None = None) -> Clip:
             "embedded-image-1",
             lambda: image_module(model(), PREPROCESS),
             np.zeros((2, *PREPROCESS.size, 3), dtype=np.uint8),
+            chunk=2,
         ),
     )
 

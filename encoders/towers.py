@@ -86,14 +86,15 @@ class Clip:
 def image_module(model: Any, preprocess: Preprocess) -> torch.nn.Module:
     """The image tower of an open_clip model, fed with uint8 pictures (n, height, width, 3)."""
     import torch
+    from torch import nn
 
-    class ImageTower(torch.nn.Module):
+    class ImageTower(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.visual = model.visual
             shape = (1, 3, 1, 1)
-            self.register_buffer("mean", 255 * torch.tensor(preprocess.mean).reshape(shape))
-            self.register_buffer("std", 255 * torch.tensor(preprocess.std).reshape(shape))
+            self.mean = nn.Buffer(255 * torch.tensor(preprocess.mean).reshape(shape))
+            self.std = nn.Buffer(255 * torch.tensor(preprocess.std).reshape(shape))
 
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
             x = (pictures.permute(0, 3, 1, 2).float() - self.mean) / self.std
@@ -166,7 +167,7 @@ def open_clip_model(name: str) -> Clip:
         preprocess=preprocess,
         tokenize=lambda texts: _open_clip_tokenizer(model_name)(list(texts)).numpy(),
         text=Recipe(f"{key}-text", lambda: text_module(load()), tokens),
-        image=Recipe(f"{key}-image", lambda: image_module(load(), preprocess), picture),
+        image=Recipe(f"{key}-image", lambda: image_module(load(), preprocess), picture, chunk=2),
     )
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: items, segments and their vectors in SQLite, the home of all that must not be lost.
+"""The catalogue: items, segments and their vectors in SQLite; the home of what must not be lost.
 
 A change is durable when its method returns (write-ahead log, synchronous=FULL). Whatever the index
 must learn is written in the same transaction as a row of `pending` and cleared once the index has
@@ -234,7 +234,9 @@ class Catalogue:
                 (segment, number, entry.modality, start, end, vector.tobytes()),
             )
             self._enqueue(execute, "write", entry.modality, segment)
-        return self._item(execute(f"SELECT {ITEM} FROM items WHERE number = ?", (number,)).fetchone())
+        return self._item(
+            execute(f"SELECT {ITEM} FROM items WHERE number = ?", (number,)).fetchone()
+        )
 
     def _see(self, execute: Any, seen: Sighting, copied: bool) -> list[Removed]:
         if copied:  # it came from a temporary place: nothing to remember
@@ -372,6 +374,15 @@ class Catalogue:
         )
         return rows[0][0], rows[0][1]
 
+    def range(self, modality: str) -> tuple[int, int]:
+        """The least and the greatest segment number of a modality (0, 0 where it is empty)."""
+        rows = self._rows(
+            "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM segments "
+            "WHERE modality = ?",
+            (modality,),
+        )
+        return rows[0][0], rows[0][1]
+
     def vectors(
         self, modality: str, after: int, limit: int
     ) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -447,14 +458,19 @@ class Catalogue:
         with self._transaction() as execute:
             execute("DELETE FROM pending WHERE number <= ?", (last,))
 
+    def last_pending(self) -> int:
+        """The number of the newest change in the outbox, 0 where there is none."""
+        return int(self._rows("SELECT coalesce(max(number), 0) FROM pending")[0][0])
+
     def settled(self) -> dict[str, int] | None:
         """The segments per modality, or None while there are changes pending, in one look."""
         rows = self._rows(
             "SELECT NULL, count(*) FROM pending UNION ALL "
             "SELECT modality, count(*) FROM segments GROUP BY modality"
         )
-        counts = {modality: count for modality, count in rows}
-        return None if counts.pop(None) else counts
+        counts: dict[str | None, int] = dict(rows)
+        waiting = counts.pop(None)
+        return None if waiting else {str(modality): n for modality, n in counts.items()}
 
 
 def segment_id(item: str, start: float | None, end: float | None, count: int) -> str:

@@ -106,11 +106,11 @@ class Matrix:
         alive = self._rows[self._rows[:, 0] != DEAD, 0]
         if (len(alive), int(alive.sum())) != catalogue.checksum(self._modality, self._last):
             return False
-        picks = np.linspace(0, len(self._rows) - 1, CHECKED).astype(int) if len(self._rows) else []
-        for row in picks:
-            number = int(self._rows[row, 0])
-            vector = None if number == DEAD else catalogue.vector(number)
-            if number != DEAD and not np.array_equal(self._view.vectors[row], vector):  # type: ignore[arg-type]
+        living = np.flatnonzero(self._rows[:, 0] != DEAD)
+        picks = np.linspace(0, len(living) - 1, min(CHECKED, len(living))).astype(np.intp)
+        for row in living[picks]:
+            vector = catalogue.vector(int(self._rows[row, 0]))
+            if vector is None or not np.array_equal(self._view.vectors[row], vector):
                 return False
         return True
 
@@ -198,11 +198,9 @@ class Matrix:
         if count:
             vectors = np.memmap(self._path("f32"), "<f4", "r", shape=(count, self._dim))
         dead = np.flatnonzero(rows[:, 0] == DEAD)
-        sample = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.intp))
-        if len(dead):
-            alive = np.setdiff1d(np.arange(count), dead)
-            sample = alive[sample[sample < len(alive)]] if len(alive) <= SAMPLE else sample
-            sample = np.setdiff1d(sample, dead)
+        alive = np.arange(count) if not len(dead) else np.setdiff1d(np.arange(count), dead)
+        picks = np.linspace(0, len(alive) - 1, min(len(alive), SAMPLE)).astype(np.intp)
+        sample = alive[picks]
         return _View(vectors, rows, dead, sample)
 
     # Searching

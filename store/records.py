@@ -111,9 +111,7 @@ class Report:
     added: list[Item] = field(default_factory=list)
     present: list[tuple[Path, Item]] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
-    counts: dict[str, int] = field(
-        default_factory=lambda: {"added": 0, "present": 0, "skipped": 0}
-    )
+    counts: dict[str, int] = field(default_factory=lambda: {"added": 0, "present": 0, "skipped": 0})
     stopped: bool = False
 
     def note(self, event: AddEvent) -> None:

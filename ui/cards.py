@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from store.library import Hit, Item
 
 NOUNS = {"image": ("picture", "pictures"), "audio": ("sound", "sounds")}
+MARGIN = 24 / 768  # of a waveform picture's width, free at both ends
 TITLES = {"image": "Pictures", "audio": "Sounds"}
 
 _serial = itertools.count(1)
@@ -139,8 +140,8 @@ def sound(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths:
     seconds = float(item.details.get("seconds", 0))
     mark = ""
     if start is not None and end is not None and seconds > 0:
-        left, width = 100 * start / seconds, 100 * (end - start) / seconds
-        mark = f'<span class="mark" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
+        left, right = (100 * (MARGIN + (1 - 2 * MARGIN) * at / seconds) for at in (start, end))
+        mark = f'<span class="mark" style="left:{left:.2f}%;width:{right - left:.2f}%"></span>'
     if item.missing:
         player = '<p class="gone">The original file is gone.</p>'
     else:

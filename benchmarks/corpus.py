@@ -1,0 +1,528 @@
+"""Make a corpus of short captioned sounds from free Debian packages.
+
+    python benchmarks/corpus.py WORK
+
+Package by package: look up the size, download (`apt-get download`, nothing is installed), unpack,
+keep the sounds that `corpus.toml` has a caption for (mono FLAC, the first ten seconds), delete the
+rest. Then general-MIDI instruments are rendered with two free soundfonts, sentences are spoken by
+espeak-ng and a few plain tones and noises are made. The result, in WORK:
+
+    manifest.csv    path,text,package,version,licence,source: one row a sound
+    corpus/         the sounds; nothing of it belongs into the repository
+
+Needs Debian or a derivative with `fluidsynth` and `espeak-ng` installed and package lists up to
+date (`apt-get update`). Stopped runs continue where they were. `encoders/adapter.py` takes over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from rich.console import Console
+from rich.progress import track
+
+RECIPE = Path(__file__).with_suffix(".toml")
+COLUMNS = ["path", "text", "package", "version", "licence", "source"]
+SECONDS = 10.0
+SUFFIXES = {".wav", ".ogg", ".oga", ".flac", ".opus", ".mp3", ".aif", ".aiff"}
+RATE = 44_100
+Array = np.ndarray[Any, Any]
+Row = dict[str, str]
+
+
+# --- packages ---------------------------------------------------------------------------------
+
+
+def package_size(name: str) -> int | None:
+    """Bytes to download for a package's newest version, or None where apt does not know it."""
+    shown = subprocess.run(
+        ["apt-cache", "show", "--no-all-versions", name],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    found = re.search(r"^Size: (\d+)", shown, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def unpack(name: str, folder: Path) -> str:
+    """Download a package and unpack it into `folder`; the package file is deleted. Its version."""
+    folder.mkdir(parents=True)
+    command = ["apt-get", "download", "-o", "APT::Sandbox::User=root", name]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    (deb,) = folder.glob("*.deb")
+    shown = subprocess.run(
+        ["dpkg-deb", "-f", deb, "Version"], capture_output=True, text=True, check=True
+    )
+    subprocess.run(["dpkg-deb", "-x", deb, folder / "tree"], check=True)
+    deb.unlink()
+    return shown.stdout.strip()
+
+
+def members(tree: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Every sound below a folder, also those in games' archives: (path, read), in path order."""
+    for path in sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink()):
+        name = str(path.relative_to(tree)).removeprefix("usr/share/")
+        read = ARCHIVES.get(path.suffix.lower())
+        if path.suffix.lower() in SUFFIXES:
+            yield name, path.read_bytes
+        elif read is not None:
+            for inner, content in read(path.read_bytes()):
+                if Path(inner).suffix.lower() in SUFFIXES or path.suffix == ".cat":
+                    yield f"{name}/{inner}", lambda content=content: content  # type: ignore[misc]
+
+
+def read_rcc(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Qt's compiled resources: a tree of 14 or 22 byte nodes, a table of names, the contents."""
+    version, tree, contents, names = struct.unpack(">4I", data[4:20])
+    node = 14 if version < 2 else 22
+
+    def name(offset: int) -> str:
+        (length,) = struct.unpack_from(">H", data, names + offset)
+        return data[names + offset + 6 : names + offset + 6 + 2 * length].decode("utf-16-be")
+
+    def walk(index: int, prefix: str) -> Iterator[tuple[str, bytes]]:
+        at = tree + index * node
+        name_offset, flags = struct.unpack_from(">IH", data, at)
+        path = f"{prefix}/{name(name_offset)}" if index else ""
+        if flags & 2:  # a folder
+            count, first = struct.unpack_from(">II", data, at + 6)
+            for child in range(first, first + count):
+                yield from walk(child, path)
+            return
+        (offset,) = struct.unpack_from(">I", data, at + 10)
+        (length,) = struct.unpack_from(">I", data, contents + offset)
+        content = data[contents + offset + 4 : contents + offset + 4 + length]
+        if not flags & 4:  # Zstandard is not needed so far
+            yield path.strip("/"), zlib.decompress(content[4:]) if flags & 1 else content
+
+    yield from walk(0, "")
+
+
+def read_cat(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """OpenTTD's sound container: offsets and lengths, then a name and a WAV file each."""
+    (first,) = struct.unpack_from("<I", data)
+    for index in range((first & 0x7FFFFFFF) // 8):
+        offset, length = struct.unpack_from("<II", data, 8 * index)
+        offset &= 0x7FFFFFFF
+        start = offset + 1 + data[offset]
+        yield data[offset + 1 : start].rstrip(b"\0").decode("latin-1"), data[start : start + length]
+
+
+def read_group(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """OpenClonk's groups: gzip with another magic number, a scrambled header, 316 byte entries."""
+    if data[:2] in (b"\x1e\x8c", b"\x1f\x8b"):
+        data = zlib.decompressobj(31).decompress(b"\x1f\x8b" + data[2:])
+    header = bytearray(x ^ 237 for x in data[:204])
+    for i in range(0, 202, 3):
+        header[i], header[i + 2] = header[i + 2], header[i]
+    (count,) = struct.unpack_from("<I", header, 36)
+    for index in range(count):
+        entry = data[204 + 316 * index : 204 + 316 * (index + 1)]
+        name = entry[:260].split(b"\0")[0].decode("latin-1")
+        _, is_group, size, _, offset = struct.unpack_from("<5i", entry, 260)
+        content = data[204 + 316 * count + offset :][:size]
+        if is_group:
+            yield from ((f"{name}/{inner}", blob) for inner, blob in read_group(content))
+        else:
+            yield name, content
+
+
+def read_zip(data: bytes) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in sorted(archive.namelist()):
+            if Path(name).suffix.lower() in SUFFIXES:
+                yield name, archive.read(name)
+
+
+ARCHIVES: dict[str, Callable[[bytes], Iterator[tuple[str, bytes]]]] = {
+    ".rcc": read_rcc,
+    ".cat": read_cat,
+    ".pk3": read_zip,
+    **dict.fromkeys([".ocg", ".ocd", ".ocs", ".ocf"], read_group),
+}
+
+
+# --- captions ---------------------------------------------------------------------------------
+
+
+def caption(path: str, rules: list[list[str]]) -> str:
+    """The caption of the first rule that matches; "" where none does or the name says nothing."""
+    for pattern, text in rules:
+        if re.search(pattern, path.lower()):
+            return (
+                text.replace("{name}", spoken_name(path))
+                if spoken_name(path)
+                else ("" if "{name}" in text else text)
+            )
+    return ""
+
+
+def spoken_name(path: str) -> str:
+    """A file's name as words ("dog_bark1.ogg" -> "dog bark"), or "" where it is not made of any."""
+    stem = re.sub(r"([a-z])([A-Z])", r"\1 \2", Path(path).stem)
+    words = [w for w in re.split(r"[^a-z]+", stem.lower()) if w]
+    ordinary = all(len(w) > 2 and re.search("[aeiouy]", w) for w in words)
+    return " ".join(words) if ordinary else ""
+
+
+# --- sounds that are made ---------------------------------------------------------------------
+
+# General MIDI's 128 programs, what one hears; "" is left out.
+INSTRUMENTS = """a piano;a piano;a piano;a honky-tonk piano;an electric piano;an electric piano;
+a harpsichord;a clavinet;a celesta;a glockenspiel;a music box;a vibraphone;a marimba;a xylophone;
+tubular bells;a dulcimer;an electric organ;an electric organ;a rock organ;a church organ;
+a reed organ;an accordion;a harmonica;an accordion;a classical guitar;an acoustic guitar;
+a jazz guitar;an electric guitar;a muted electric guitar;an overdriven electric guitar;
+a distorted electric guitar;guitar harmonics;a double bass;a bass guitar;a bass guitar;
+a fretless bass guitar;a slapped bass guitar;a slapped bass guitar;a synthesizer bass;
+a synthesizer bass;a violin;a viola;a cello;a double bass played with a bow;
+tremolo strings;plucked strings;a harp;a timpani drum;a string orchestra;a string orchestra;
+synthesizer strings;synthesizer strings;a choir;a choir;a synthesizer voice;an orchestra hit;
+a trumpet;a trombone;a tuba;a muted trumpet;a french horn;a brass section;synthesizer brass;
+synthesizer brass;a soprano saxophone;an alto saxophone;a tenor saxophone;a baritone saxophone;
+an oboe;an english horn;a bassoon;a clarinet;a piccolo;a flute;a recorder;a pan flute;
+blowing into a bottle;a shakuhachi flute;a person whistling;an ocarina;a synthesizer;a synthesizer;
+a synthesizer;a synthesizer;a synthesizer;a synthesizer voice;a synthesizer;a synthesizer;
+a synthesizer pad;a synthesizer pad;a synthesizer pad;a synthesizer voice;a synthesizer pad;
+a synthesizer pad;a synthesizer pad;a synthesizer pad;;;;;;;;;a sitar;a banjo;a shamisen;a koto;
+a kalimba;bagpipes;a fiddle;a shehnai;a small bell;an agogo bell;a steel drum;a wood block;
+a taiko drum;a tom drum;a synth drum;a reversed cymbal;guitar fret noise;a person breathing;
+waves on the shore;a bird tweeting;a telephone ringing;a helicopter;applause;a gunshot"""
+DRUMS = {
+    36: "a bass drum", 37: "a rim shot", 38: "a snare drum", 39: "hands clapping",
+    41: "a tom drum", 42: "a closed hi-hat", 46: "an open hi-hat", 48: "a tom drum",
+    49: "a crash cymbal", 51: "a ride cymbal", 54: "a tambourine", 56: "a cowbell",
+    60: "bongo drums", 62: "a conga drum", 65: "a timbale", 67: "an agogo bell", 69: "a shaker",
+    70: "maracas", 71: "a whistle", 73: "a guiro", 75: "claves", 76: "a wood block",
+    78: "a cuica", 81: "a triangle",
+}  # fmt: skip
+SOUNDFONTS = {  # package: (file, licence)
+    "fluid-soundfont-gm": ("usr/share/sounds/sf2/FluidR3_GM.sf2", "MIT"),
+    "timgm6mb-soundfont": ("usr/share/sounds/sf2/TimGM6mb.sf2", "GPL-2+"),
+}
+SLOT = 5.0  # seconds from one phrase to the next
+LOW = {*range(32, 40), 43, 47, 58, 67, 70}
+HIGH = {8, 9, 10, 72, 74, 78, 79, 112}
+
+
+def midi_score(seed: int) -> tuple[bytes, list[tuple[str, str]]]:
+    """One MIDI file of three phrases an instrument and one a drum; each one's caption and name."""
+    random = np.random.default_rng(seed)
+    events: list[tuple[float, bytes]] = []
+    slots: list[tuple[str, str]] = []
+
+    def note(channel: int, start: float, length: float, pitch: int) -> None:
+        velocity = int(random.integers(70, 115))
+        events.append((start, bytes([0x90 | channel, pitch, velocity])))
+        events.append((start + length, bytes([0x80 | channel, pitch, 0])))
+
+    for program, text in enumerate(re.split(r";\n?", INSTRUMENTS)):
+        for phrase in range(3 if text else 0):
+            start = SLOT * len(slots)
+            events.append((start, bytes([0xC0, program])))
+            middle = 40 if program in LOW else 76 if program in HIGH else 62
+            scale = middle + np.array([-12, -8, -5, -3, 0, 2, 4, 5, 7, 9, 12])
+            if phrase == 0:  # a slow line
+                for beat in range(4):
+                    note(0, start + 0.9 * beat, 0.85, int(random.choice(scale)))
+            elif phrase == 1:  # chords
+                for beat in range(3):
+                    root = middle + int(random.choice([-5, -3, 0, 2, 5]))
+                    for step in (0, 4, 7):
+                        note(0, start + 1.25 * beat, 1.15, root + step)
+            else:  # a quick line
+                for beat in range(14):
+                    note(0, start + 0.26 * beat, 0.25, int(random.choice(scale)))
+            slots.append((text, f"program-{program}-{phrase}"))
+    for drum, text in DRUMS.items():
+        start = SLOT * len(slots)
+        for beat in range(6):
+            note(9, start + 0.6 * beat, 0.5, drum)
+        slots.append((text, f"drum-{drum}"))
+    for beats in range(4):  # a whole kit
+        start = SLOT * len(slots)
+        for beat in range(16):
+            note(9, start + 0.25 * beat, 0.2, 42)
+            if beat % 4 == 0 or random.random() < 0.2:
+                note(9, start + 0.25 * beat, 0.2, 36)
+            if beat % 8 == 4 or (beats and random.random() < 0.1):
+                note(9, start + 0.25 * beat, 0.2, 38)
+        slots.append(("a drum kit", f"kit-{beats}"))
+    return midi_file(sorted(events)), slots
+
+
+def midi_file(events: list[tuple[float, bytes]]) -> bytes:
+    """Format 0, 500 ticks a second."""
+
+    def variable(number: int) -> bytes:
+        out = [number & 0x7F]
+        while number := number >> 7:
+            out.append(0x80 | number & 0x7F)
+        return bytes(reversed(out))
+
+    track, now = b"\0\xff\x51\x03" + (1_000_000).to_bytes(3, "big"), 0
+    for seconds, message in events:
+        tick = round(500 * seconds)
+        track += variable(tick - now) + message
+        now = tick
+    track += variable(2500) + b"\xff\x2f\0"
+    head = struct.pack(">4sIHHH", b"MThd", 6, 0, 1, 500)
+    return head + struct.pack(">4sI", b"MTrk", len(track)) + track
+
+
+def render_instruments(soundfont: Path, seed: int) -> Iterator[tuple[str, str, Array]]:
+    """(caption, name, mono samples at 44.1 kHz) of every phrase, played by fluidsynth."""
+    score, slots = midi_score(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        midi, wave = Path(folder, "score.mid"), Path(folder, "score.wav")
+        midi.write_bytes(score)
+        command = ["fluidsynth", "-n", "-i", "-q", "-r", str(RATE), "-F", wave, soundfont, midi]
+        subprocess.run(command, check=True, capture_output=True)
+        with soundfile.SoundFile(wave) as sound:
+            for text, name in slots:
+                samples = sound.read(int(SLOT * RATE), dtype="float32", always_2d=True)
+                yield text, name, samples.mean(axis=1)[: int((SLOT - 0.5) * RATE)]
+
+
+SENTENCES = [
+    "Good morning. The train to the coast leaves from platform four in ten minutes.",
+    "I went to the market and bought apples, bread and a little cheese.",
+    "Could you please close the window? It is getting cold in here.",
+    "Yes, of course, I will call you back tomorrow afternoon.",
+]
+
+
+def speak() -> Iterator[tuple[str, str, Array]]:
+    """Sentences spoken by espeak-ng in several voices."""
+    kinds = {
+        "a man speaking": ["m1", "m2", "m3", "m4", "m5", "m7"],
+        "a woman speaking": ["f1", "f2", "f3", "f4", "f5"],
+        "a person whispering": ["whisper", "whisperf"],
+    }
+    for text, variants in kinds.items():
+        for place, variant in enumerate(variants):
+            for number in range(2):
+                sentence = SENTENCES[(place + number) % len(SENTENCES)]
+                command = ["espeak-ng", "-v", f"en-us+{variant}", "--stdout", sentence]
+                spoken = subprocess.run(command, check=True, capture_output=True).stdout
+                # Piped WAV headers carry no length; a minute is more than any sentence takes.
+                head = spoken.index(b"data") + 8
+                samples = np.frombuffer(spoken[head : head + len(spoken[head:]) // 2 * 2], "<i2")
+                rate = struct.unpack_from("<I", spoken, 24)[0]
+                samples = resample(samples.astype(np.float32) / 32768, rate)
+                yield text, f"{variant}-{number}", samples
+
+
+def synthesise(seed: int) -> Iterator[tuple[str, str, Array]]:
+    """Plain tones, beeps and noises."""
+    random = np.random.default_rng(seed)
+    time = np.arange(4 * RATE) / RATE
+
+    def noise(slope: float) -> Array:
+        spectrum = np.fft.rfft(random.standard_normal(len(time)))
+        spectrum[1:] *= np.fft.rfftfreq(len(time), 1 / RATE)[1:] ** (-slope / 2)
+        spectrum[0] = 0
+        out: Array = np.fft.irfft(spectrum)
+        return out / np.abs(out).max()
+
+    for hertz in (220, 440, 1000, 3000):
+        yield "a steady tone", f"sine-{hertz}", np.sin(2 * np.pi * hertz * time)
+    for hertz, length in ((800, 0.5), (1000, 0.2), (2000, 0.1), (1500, 1.0)):
+        gate = (time % (2 * length)) < length
+        yield "beeping", f"beeps-{hertz}", gate * np.sin(2 * np.pi * hertz * time)
+    for hertz in (110, 300):
+        wave = np.sign(np.sin(2 * np.pi * hertz * time))
+        yield "a harsh buzzing tone", f"square-{hertz}", wave
+    for slope, text in ((0, "white noise"), (1, "static noise"), (2, "a low rumbling noise")):
+        for take in range(2):
+            yield text, f"noise-{slope}-{take}", noise(slope)
+    for name, span in (("up", (200, 4000)), ("down", (4000, 200))):
+        turns = np.cumsum(np.geomspace(*span, len(time))) / RATE
+        text = "a rising tone" if name == "up" else "a falling tone"
+        yield text, f"sweep-{name}", np.sin(2 * np.pi * turns)
+    for hertz in (50, 60):
+        hum = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in (1, 2, 3, 5))
+        yield "an electric hum", f"hum-{hertz}", np.asarray(hum) / 3
+    keys = [(697, 1209), (770, 1336), (852, 1477), (941, 1336), (697, 1477), (770, 1209)]
+    dial = np.zeros_like(time)
+    for place, (low, high) in enumerate(keys):
+        part = (time > 0.5 * place) & (time < 0.5 * place + 0.25)
+        dial += part * (np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time)) / 2
+    yield "dialling a telephone", "keypad", dial
+    for rate in (1.0, 2.0):
+        click = np.exp(-(time % (1 / rate)) * 400) * np.sin(2 * np.pi * 2500 * time)
+        yield "a ticking clock", f"ticks-{rate:.0f}", click
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+def resample(samples: Array, rate: int) -> Array:
+    import soxr
+
+    out: Array = soxr.resample(samples, rate, RATE)
+    return out
+
+
+def first_seconds(content: bytes) -> tuple[Array, int] | None:
+    """The first ten seconds, mono; None for what cannot be read or is silent."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as sound:
+            samples = sound.read(int(SECONDS * sound.samplerate), dtype="float32", always_2d=True)
+            rate = sound.samplerate
+    except (soundfile.LibsndfileError, RuntimeError):
+        return None
+    mono = samples.mean(axis=1)
+    if len(mono) < 0.02 * rate or not np.isfinite(mono).all() or np.abs(mono).max() < 1e-3:
+        return None
+    return mono, rate
+
+
+class Corpus:
+    """The work folder. A source's rows are written when all of it is there."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        (work / "rows").mkdir(parents=True, exist_ok=True)
+
+    def add(
+        self, package: str, version: str, sounds: Iterator[tuple[str, str, str, Array, int]]
+    ) -> None:
+        """sounds: (caption, source, licence, mono samples, rate)."""
+        folder = self.work / "corpus" / package
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        rows: list[Row] = []
+        for text, source, licence, samples, rate in sounds:
+            name = re.sub(r"[^A-Za-z0-9]+", "-", Path(source).stem)[-60:].strip("-")
+            path = folder / f"{len(rows):04d}-{name}.flac"
+            scaled = samples / max(1.0, float(np.abs(samples).max()))
+            soundfile.write(path, scaled, rate, subtype="PCM_16")
+            values = [str(path.relative_to(self.work)), text, package, version, licence, source]
+            rows.append(dict(zip(COLUMNS, values, strict=True)))
+        write_rows(self.rows_file(package), rows)
+
+    def rows_file(self, package: str) -> Path:
+        return self.work / "rows" / f"{package}.csv"
+
+    def has(self, package: str) -> bool:
+        return self.rows_file(package).exists()
+
+    def write_manifest(self) -> list[Row]:
+        """Join the sources' rows; a sound that comes up again, byte for byte, is left out."""
+        kept, seen = [], set()
+        for file in sorted((self.work / "rows").glob("*.csv")):
+            with file.open(newline="", encoding="utf-8") as lines:
+                for row in csv.DictReader(lines):
+                    samples, _ = soundfile.read(self.work / row["path"], dtype="int16")
+                    key = hashlib.sha256(samples.tobytes()).digest()
+                    if key not in seen:
+                        seen.add(key)
+                        kept.append(row)
+        write_rows(self.work / "manifest.csv", kept)
+        return kept
+
+
+def write_rows(path: Path, rows: list[Row]) -> None:
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(path)
+
+
+def package_sounds(
+    package: dict[str, Any], tree: Path
+) -> Iterator[tuple[str, str, str, Array, int]]:
+    """The captioned sounds of an unpacked package."""
+    captioned = [
+        (text, path, read)
+        for path, read in members(tree)
+        if (text := caption(path, package["rules"]))
+    ]
+    if limit := package.get("sample"):  # many sounds alike: some, evenly spaced
+        captioned = captioned[:: max(1, len(captioned) // limit)][:limit]
+    for text, path, read in captioned:
+        sound = first_seconds(read())
+        if sound is not None:
+            licence = next(
+                (
+                    new
+                    for pattern, new in package.get("licences", ())
+                    if re.search(pattern, path.lower())
+                ),
+                package["licence"],
+            )
+            yield text, path, licence, *sound
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("work", type=Path, help="folder for the corpus")
+    parser.add_argument("--all", action="store_true", help="the large and unreviewed packages too")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    for program in ("apt-get", "dpkg-deb", "fluidsynth", "espeak-ng"):
+        if shutil.which(program) is None:
+            sys.exit(f"{program} is missing: install it (Debian: apt-get install {program}).")
+
+    corpus = Corpus(options.work)
+    packages = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["package"]
+    packages = [p for p in packages if p.get("default", True) or options.all]
+    wanted = [p["name"] for p in packages] + list(SOUNDFONTS)
+    sizes = {name: package_size(name) for name in wanted if not corpus.has(name)}
+    for name in [n for n, size in sizes.items() if size is None]:
+        print(f"{name}: not known to apt here, left out", file=sys.stderr)
+    total = sum(size or 0 for size in sizes.values())
+    print(f"{len(sizes)} packages to download, {total / 1e6:.0f} MB", file=sys.stderr)
+
+    with tempfile.TemporaryDirectory(dir=options.work) as scratch:
+        for package in track(packages, "packages", console=Console(stderr=True)):
+            name = package["name"]
+            if sizes.get(name):
+                version = unpack(name, Path(scratch, name))
+                corpus.add(name, version, package_sounds(package, Path(scratch, name, "tree")))
+                shutil.rmtree(Path(scratch, name))
+        for seed, (name, (file, licence)) in enumerate(SOUNDFONTS.items(), options.seed):
+            if sizes.get(name):
+                version = unpack(name, Path(scratch, name))
+                rendered = render_instruments(Path(scratch, name, "tree", file), seed)
+                played = (
+                    (text, source, licence, samples, RATE) for text, source, samples in rendered
+                )
+                corpus.add(name, version, played)
+                shutil.rmtree(Path(scratch, name))
+    made = {"espeak-ng": speak(), "synthesised": synthesise(options.seed)}
+    for name, sounds in made.items():
+        if not corpus.has(name):
+            corpus.add(name, "", ((t, s, "own work", samples, RATE) for t, s, samples in sounds))
+
+    rows = corpus.write_manifest()
+    for name, count in sorted(Counter(row["package"] for row in rows).items()):
+        captions = len({row["text"] for row in rows if row["package"] == name})
+        print(f"{name:28} {count:5} sounds {captions:4} captions")
+    print(f"{len(rows)} sounds, {len({row['text'] for row in rows})} captions")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Files and folders to the files worth opening: lazy, sorted, safe with loops of symbolic links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to try (`named` is as the caller wrote it), or a folder and why it cannot be read."""
+
+    path: Path
+    named: Path
+    reason: str | None = None
+
+
+def walk(
+    paths: Iterable[Path], wanted: Callable[[Path], bool], without: Path | None = None
+) -> Iterator[Found]:
+    """Every named file, and below named folders, recursively, the `wanted` files.
+
+    Hidden entries are left out, as is the folder `without`. A folder reached twice through
+    symbolic links is walked once.
+    """
+    visited: set[tuple[int, int]] = set()
+    barred = os.path.realpath(without) if without is not None else None
+    for named in paths:
+        path = Path(os.path.abspath(named))
+        if path.is_dir():
+            yield from _walk_folder(path, wanted, visited, barred)
+        else:
+            yield Found(path, Path(named))
+
+
+def _walk_folder(
+    folder: Path,
+    wanted: Callable[[Path], bool],
+    visited: set[tuple[int, int]],
+    barred: str | None,
+) -> Iterator[Found]:
+    waiting = [folder]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in visited or os.path.realpath(folder) == barred:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Found(
+                folder, folder, f"The folder {folder.name} cannot be read: {error.strerror}."
+            )
+            continue
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = Path(entry.path)
+            if _is_folder(entry):
+                folders.append(path)
+            elif wanted(path):
+                yield Found(path, path)
+        waiting += reversed(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

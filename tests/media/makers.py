@@ -1,0 +1,330 @@
+"""Makes every fixture file of the tests, the same each time: `make_jpeg(path, "red")`, ...
+
+`GOOD` and `BROKEN` map a file's name to the function that writes it: `BROKEN[name](folder / name)`.
+A file of BROKEN gives a MediaError; whoever adds it reads a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import wave
+import zlib
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+from PIL import Image, ImageCms
+
+Maker = Callable[[Path], None]
+Array = np.ndarray[Any, np.dtype[Any]]
+Size = tuple[int, int]
+Colour = str | tuple[int, ...]
+
+
+# --- pictures
+
+
+def make_picture(
+    path: Path, colour: Colour = "red", size: Size = (96, 64), mode: str = "RGB", **save: Any
+) -> None:
+    """A picture of one colour, in the format the name says."""
+    Image.new(mode, size, colour).save(path, **save)
+
+
+def make_jpeg(path: Path, colour: Colour = "red", size: Size = (96, 64), **save: Any) -> None:
+    Image.new("RGB", size, colour).save(path, "JPEG", quality=92, **save)
+
+
+def make_halves(path: Path, size: Size = (96, 64), orientation: int = 1, **save: Any) -> None:
+    """Left half red, right half blue, as stored; with an EXIF orientation (1 to 8)."""
+    image = Image.new("RGB", size, "red")
+    image.paste("blue", (size[0] // 2, 0, *size))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif, **save)
+
+
+def make_photo(path: Path, size: Size = (1600, 1200), seed: int = 0, **save: Any) -> None:
+    """Something as hard to decode as a photograph: soft shapes with fine grain."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = random.integers(-12, 13, (size[1], size[0], 1), dtype=np.int16)
+    Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8)).save(path, **save)
+
+
+def make_transparent(path: Path) -> None:
+    """RGBA: left half opaque red, right half wholly transparent black."""
+    image = Image.new("RGBA", (64, 64), (255, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (32, 0, 64, 64))
+    image.save(path)
+
+
+def make_palette(path: Path) -> None:
+    """Palette: left half green, right half a colour (black) marked as transparent."""
+    image = Image.new("P", (64, 64), 0)
+    image.putpalette([0, 255, 0, 0, 0, 0])
+    image.paste(1, (32, 0, 64, 64))
+    image.save(path, transparency=1)
+
+
+def make_16bit(path: Path, values: tuple[int, int] = (0x4000, 0xC000)) -> None:
+    """16-bit grey: the left half of one value, the right half of another."""
+    pixels = np.full((64, 64), values[0], np.uint16)
+    pixels[:, 32:] = values[1]
+    Image.fromarray(pixels).save(path)
+
+
+def make_animation(path: Path) -> None:
+    """Three frames: green, then red, then blue."""
+    first, *rest = (Image.new("RGB", (64, 64), colour) for colour in ("#00ff00", "red", "blue"))
+    first.save(path, save_all=True, append_images=rest, duration=100)
+
+
+def make_with_profile(path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    make_picture(path, "blue", icc_profile=profile)
+
+
+def make_broken_profile(path: Path) -> None:
+    make_picture(path, "blue", icc_profile=b"not a profile" * 10)
+
+
+def make_png_header(path: Path, width: int, height: int, rows: int = 1) -> None:
+    """An RGB PNG that promises width x height pixels and holds a few rows of black."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(1 + 3 * width) * rows))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
+
+
+# --- sounds
+
+
+def tone(hertz: float = 440, seconds: float = 1.0, rate: int = 44_100, level: float = 0.5) -> Array:
+    """A sine, float32 (n,)."""
+    times = np.arange(round(seconds * rate)) / rate
+    return (level * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+def write_sound(path: Path, samples: Array, rate: int = 44_100, subtype: str | None = None) -> None:
+    """Write float samples (n,) or (n, channels) in the format the name says.
+
+    A second at a time: libsndfile's Ogg writer crashes on long blocks.
+    """
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    kind = "OGG" if path.suffix == ".opus" else None
+    subtype = "OPUS" if path.suffix == ".opus" else subtype
+    with soundfile.SoundFile(path, "w", rate, channels, subtype=subtype, format=kind) as sound:
+        for first in range(0, len(samples), rate):
+            sound.write(samples[first : first + rate])
+
+
+def make_tone(
+    path: Path,
+    hertz: float = 440,
+    seconds: float = 1.0,
+    rate: int = 44_100,
+    *,
+    channels: int = 1,
+    subtype: str | None = None,
+) -> None:
+    """A sine in the format the name says: wav, flac, ogg, opus, mp3, aiff, ..."""
+    samples = tone(hertz, seconds, rate)
+    write_sound(
+        path, samples if channels == 1 else np.stack([samples] * channels, 1), rate, subtype
+    )
+
+
+def make_encoded_tone(
+    path: Path, hertz: float = 440, seconds: float = 1.0, rate: int = 48_000, codec: str = "aac"
+) -> None:
+    """A sine through FFmpeg, for what libsndfile cannot write: m4a, aac, mp4, webm, wma."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "stereo"
+        _encode(container, stream, tone(hertz, seconds, rate), rate)
+
+
+def make_film(path: Path, seconds: float = 1.0) -> None:
+    """A small film with sound."""
+    rate = 48_000
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        assert isinstance(video, av.VideoStream)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("aac", rate=rate)
+        assert isinstance(audio, av.AudioStream)
+        audio.layout = "stereo"
+        for index in range(round(seconds * 10)):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 20, np.uint8))
+            frame.pts, frame.time_base = index, Fraction(1, 10)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        _encode(container, audio, tone(440, seconds, rate), rate)
+
+
+def _encode(container: Any, stream: Any, samples: Array, rate: int) -> None:
+    resampler = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or 1024)
+    frame = av.AudioFrame.from_ndarray(samples[None, :], format="flt", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+    for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+        container.mux(stream.encode(part))
+
+
+def make_8bit(path: Path, hertz: float = 440, seconds: float = 1.0, rate: int = 8_000) -> None:
+    """Unsigned 8-bit samples, as old recordings have them."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(1)
+        sound.setframerate(rate)
+        sound.writeframes((tone(hertz, seconds, rate) * 127 + 128).astype(np.uint8).tobytes())
+
+
+def make_long(path: Path, seconds: int = 7200, rate: int = 8_000) -> None:
+    """Hours of 8-bit sound that never moves, with a two-second tone each hour; a sparse file."""
+    beep = (tone(1000, 2, rate) * 127 + 128).astype(np.uint8).tobytes()
+    size = seconds * rate
+    with open(path, "wb") as file:
+        file.write(struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE"))
+        file.write(struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate, 1, 8))
+        file.write(struct.pack("<4sI", b"data", size))
+        for start in range(0, seconds, 3600):
+            file.seek(44 + start * rate)
+            file.write(beep)
+        file.truncate(44 + size)
+
+
+def make_silence(path: Path, seconds: float = 1.0) -> None:
+    write_sound(path, np.zeros(round(seconds * 44_100), np.float32))
+
+
+def make_nan(path: Path) -> None:
+    samples = tone()
+    samples[1000] = np.nan
+    write_sound(path, samples, subtype="FLOAT")
+
+
+def make_infinite(path: Path) -> None:
+    samples = tone()
+    samples[1000] = -np.inf
+    write_sound(path, samples, subtype="FLOAT")
+
+
+def make_cancelling(path: Path) -> None:
+    """Stereo whose right channel is the left one upside down: the mix is silent."""
+    write_sound(path, np.stack([tone(), -tone()], 1))
+
+
+# --- broken files
+
+
+def cut(maker: Maker, share: float = 0.5) -> Maker:
+    """A maker of the same file without its end."""
+
+    def make(path: Path) -> None:
+        maker(path)
+        data = path.read_bytes()
+        path.write_bytes(data[: max(1, int(len(data) * share))])
+
+    return make
+
+
+def content(data: bytes) -> Maker:
+    """A maker of a file with just these bytes."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(data)
+
+    return make
+
+
+def _as(suffix: str, maker: Maker) -> Maker:
+    """A maker that writes the format of another suffix: a wrongly named file."""
+
+    def make(path: Path) -> None:
+        other = path.with_name(path.name + suffix)
+        maker(other)
+        other.replace(path)
+
+    return make
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def make_dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>'
+NOISE = np.random.default_rng(7).integers(0, 256, 50_000, dtype=np.uint8).tobytes()
+
+GOOD: Mapping[str, Maker] = {
+    "red.jpg": make_jpeg,
+    "really a jpeg.png": make_jpeg,
+    "green.png": lambda path: make_picture(path, "#00ff00"),
+    "blue.webp": lambda path: make_picture(path, "blue", lossless=True),
+    "turned.jpg": lambda path: make_halves(path, orientation=6),
+    "transparent.png": make_transparent,
+    "palette.gif": make_palette,
+    "one.png": lambda path: make_picture(path, "red", (1, 1)),
+    "moving.gif": make_animation,
+    "tone.wav": make_tone,
+    "tone.flac": make_tone,
+    "tone.ogg": make_tone,
+    "tone.mp3": make_tone,
+    "tone.m4a": make_encoded_tone,
+    "short.wav": lambda path: make_tone(path, 440, 0.01),
+    "two windows.wav": lambda path: make_tone(path, 440, 12),
+    "8bit.wav": make_8bit,
+    "six channels.wav": lambda path: make_tone(path, channels=6, rate=48_000),
+    "really a wav.jpg": _as(".wav", make_tone),
+    "cut.mp3": cut(lambda path: make_tone(path, 440, 3)),
+}
+
+BROKEN: Mapping[str, Maker] = {
+    "empty.jpg": content(b""),
+    "empty.wav": content(b""),
+    "cut.jpg": cut(make_photo),
+    "cut.png": cut(lambda path: make_photo(path, (200, 150))),
+    "cut.gif": cut(make_animation, 0.1),
+    "cut.webp": cut(lambda path: make_photo(path, (200, 150))),
+    "head only.jpg": content(b"\xff\xd8\xff"),
+    "text.jpg": content(b"These are words, not a picture.\n"),
+    "text.mp3": content("Worte, kein Ton: äöü\n".encode()),
+    "noise.png": content(NOISE),
+    "noise.mp3": content(NOISE),
+    "noise.wav": content(b"RIFF\xff\xff\xff\x7fWAVE" + NOISE),
+    "noise in a.jpg": content(b"\xff\xd8\xff\xe0" + NOISE),
+    "drawing.svg": content(SVG),
+    "drawing.png": content(SVG),
+    "page.jpg": content(b"<!DOCTYPE html><script>alert(1)</script>"),
+    "bomb.png": lambda path: make_png_header(path, 60_000, 60_000),
+    "postscript.jpg": content(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"),
+    "playlist.mp3": content(b"#EXTM3U\n#EXTINF:10,\nfile:///etc/hosts\n"),
+    "no samples.wav": lambda path: make_tone(path, 440, 0),
+    "header only.wav": cut(make_tone, 0.0005),
+    "silence.wav": make_silence,
+    "not a number.wav": make_nan,
+    "infinite.wav": make_infinite,
+    "cancelling.wav": make_cancelling,
+    "film.mp4": make_film,
+    "two\nlines \u202e'\"😀.jpg": content(b"no picture"),
+}

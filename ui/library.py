@@ -1,0 +1,246 @@
+"""The Library tab: put files in, watch them arrive, look through what is there, take it out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from store.library import LibraryError
+from ui import cards, icons
+from ui.intake import State
+from ui.page import Page
+
+PAGE_SIZE = 60
+POLL_SECONDS = 0.5
+MEDIA = [("All", ""), ("Pictures", "image"), ("Sounds", "audio")]
+SKIPS_SHOWN = 100
+MARKS = {"added": "Added", "present": "Already there", "skipped": "Skipped", "stopped": "Stopped"}
+
+log = logging.getLogger(__name__)
+
+
+def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
+    """Draws the tab; returns its components and what fills them when the page is opened."""
+    seen = gr.State(-1)  # the library's version that the list shows
+    offset = gr.State(0)
+    with gr.Column(elem_id="library"):
+        summary = gr.HTML("", elem_id="counts", apply_default_css=False)
+        drop = gr.HTML(
+            f"""<label id="drop" for="drop-input" tabindex="0" role="button">{icons.ADD}
+            <b>Drop pictures and sounds here</b><span>or choose files; they are copied into the
+            library</span><span id="sending" role="status"></span></label>
+            <input type="file" id="drop-input" multiple hidden>""",
+            elem_id="dropzone",
+            apply_default_css=False,
+            js_on_load="anyfind.drop(element, trigger, ['arrived'])",
+            head=page.script,
+        )
+        if page.local:
+            with gr.Row(elem_id="folder-row"):
+                folder = gr.Textbox(
+                    elem_id="folder",
+                    show_label=False,
+                    label="Folder",
+                    container=False,
+                    max_lines=1,
+                    scale=1,
+                    placeholder="…or a folder of this machine; its files stay where they are",
+                )
+                add = gr.Button("Add folder", elem_id="add-folder", scale=0, min_width=120)
+        progress = gr.HTML(
+            "",
+            elem_id="progress",
+            apply_default_css=False,
+            js_on_load="anyfind.progress(element, trigger, ['stop'])",
+            head=page.script,
+        )
+        with gr.Row(elem_id="shelf-filters"):
+            modality = gr.Radio(
+                MEDIA, value="", show_label=False, container=False, label="Show", elem_id="shelf-in"
+            )
+        shelf = gr.HTML(
+            "",
+            elem_id="shelf",
+            apply_default_css=False,
+            js_on_load="anyfind.shelf(element, trigger, watch, ['remove', 'turn'])",
+            head=page.script,
+        )
+        timer = gr.Timer(POLL_SECONDS, active=False)
+
+    def draw(modality: str, start: int) -> tuple[str, str, int, int]:
+        try:
+            return _summary(page), *_shelf(page, modality or None, start)
+        except LibraryError as error:
+            return cards.sentence(str(error)), "", 0, page.intake.version
+
+    def poll(modality: str, start: int, version: int) -> tuple[Any, ...]:
+        state = page.intake.state()
+        listed = (
+            (gr.skip(),) * 4 if version == page.intake.version else draw(modality, start)
+        )
+        return _progress(state), gr.Timer(active=state.busy), *listed
+
+    def add_folder(text: str, modality: str, start: int, version: int) -> tuple[Any, ...]:
+        problem = _add(page, text)
+        if problem:
+            return gr.skip(), cards.sentence(problem), *(gr.skip(),) * 5
+        return "", *poll(modality, start, version)
+
+    def stop(modality: str, start: int, version: int) -> tuple[Any, ...]:
+        page.intake.stop()
+        return poll(modality, start, version)
+
+    def remove(
+        modality: str, start: int, event: gr.EventData
+    ) -> tuple[str, str, str, int, int]:
+        ids = [str(item_id) for item_id in event.ids][:PAGE_SIZE]
+        try:
+            gone = page.library.remove(ids)
+        except LibraryError as error:
+            return cards.sentence(str(error)), *draw(modality, start)
+        except Exception:
+            log.exception("removing failed")
+            text = "These could not be removed; Anyfind's log has the details."
+            return cards.sentence(text), *draw(modality, start)
+        page.intake.changed()
+        text = f"Removed {len(gone)} {'item' if len(gone) == 1 else 'items'}."
+        return cards.sentence(text, "done"), *draw(modality, start)
+
+    def turn(modality: str, event: gr.EventData) -> tuple[str, str, int, int]:
+        return draw(modality, int(event.offset))
+
+    how: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_id": "library",
+        "concurrency_limit": 4,
+    }
+    listed = [summary, shelf, offset, seen]
+    state = [modality, offset, seen]
+    polled = [progress, timer, *listed]
+    timer.tick(poll, state, polled, **how)
+    drop.arrived(poll, state, polled, trigger_mode="always_last", **how)
+    progress.stop(stop, state, polled, **how)
+    shelf.remove(remove, [modality, offset], [progress, *listed], **how)
+    shelf.turn(turn, [modality], listed, trigger_mode="always_last", **how)
+    modality.change(lambda kind: draw(kind, 0), [modality], listed, **how)
+    if page.local:
+        for trigger in (folder.submit, add.click):
+            trigger(add_folder, [folder, *state], [folder, *polled], **how)
+
+    return polled, lambda: poll("", 0, -1)
+
+
+def _add(page: Page, text: str) -> str:
+    """Queue a folder (or one file) of this machine; the sentence to show when that can't be."""
+    text = text.strip().strip("\"'")
+    if not text:
+        return "Type the path of a folder first."
+    path = Path(text).expanduser()
+    try:
+        if not path.is_absolute():
+            return f"“{text}” is not a whole path; begin it with / or ~ (on Windows with C:\\)."
+        if not path.exists():
+            return f"There is no folder “{text}” on this machine."
+    except (OSError, ValueError):
+        return f"“{text[:200]}” cannot be looked into; check the path and its permissions."
+    page.intake.put(path)
+    return ""
+
+
+def _summary(page: Page) -> str:
+    library = page.library
+    return f"<h1>{cards.counted(library.count('image'), library.count('audio'))}</h1>"
+
+
+def _progress(state: State) -> str:
+    """The bar while files arrive, and the report afterwards."""
+    if not state.busy and not state.rows and not state.error and not state.folder:
+        return cards.fresh("")
+    total = max(state.total, state.done)
+    percent = 100 * state.done / total if total else 0
+    if state.busy:
+        title = "Stopping…" if state.stopping else "Adding…"
+        count = f"{state.done:,} of {total:,}" if total else f"{state.done:,} so far"
+        width = f' style="width:{percent:.1f}%"' if total else ""
+        bar = (
+            f'<div class="bar {"" if total else "unknown"}" role="progressbar" '
+            f'aria-label="Adding files" aria-valuenow="{percent:.0f}" aria-valuemin="0" '
+            f'aria-valuemax="100"><i{width}></i></div>'
+        )
+        button = "" if state.stopping else '<button type="button" data-stop>Stop</button>'
+        head = f"<header><h2>{title}</h2><small>{count}</small>{button}</header>{bar}"
+    else:
+        head = f'<header><h2>{_report(state)}</h2><button type="button" data-close>Close</button></header>'
+    if state.error:
+        head += f'<p class="say sorry" role="alert">{escape(state.error)}</p>'
+    rows = "".join(
+        f'<li class="{row.state}"><span class="file">{escape(row.name)}</span>'
+        f'<span class="mark">{MARKS.get(row.state, "")}</span>'
+        f'<span class="reason">{escape(row.reason)}</span></li>'
+        for row in sorted(reversed(state.rows), key=_urgency)[:SKIPS_SHOWN]
+    )
+    return cards.fresh(f'<div class="intake" role="status">{head}<ul>{rows}</ul></div>')
+
+
+def _urgency(row: Any) -> int:
+    """What was skipped comes first: it is what the reader may want to mend."""
+    return {"skipped": 0, "waiting": 2}.get(row.state, 1)
+
+
+def _report(state: State) -> str:
+    parts = [
+        f"{count:,} {word}"
+        for count, word in (
+            (state.added, "added"),
+            (state.present, "already there"),
+            (state.skipped, "skipped"),
+        )
+        if count
+    ]
+    report = ", ".join(parts) or ("stopped" if state.stopping else "nothing to add found")
+    report = report[0].upper() + report[1:]
+    return f"{report}; stopped before the end" if state.stopping and parts else report
+
+
+def _shelf(page: Page, modality: str | None, start: int) -> tuple[str, int, int]:
+    """A page of the library, newest first; its offset and the library's version."""
+    library, version = page.library, page.intake.version
+    total = library.count(modality)
+    start = max(0, min(start, (total - 1) // PAGE_SIZE * PAGE_SIZE))
+    if total == 0:
+        text = (
+            f"There are no {cards.NOUNS[modality][1]} in the library yet."
+            if modality
+            else "The library is empty: drop some pictures and sounds above."
+        )
+        return cards.fresh(f'<p class="none">{text}</p>'), 0, version
+    items = library.items(modality, offset=start, limit=PAGE_SIZE)
+    shown = "".join(_picked(cards.card(item, paths=page.paths), item) for item in items)
+    pages = ""
+    if total > PAGE_SIZE:
+        last = min(start + PAGE_SIZE, total)
+        back = "" if start else " disabled"
+        on = "" if last < total else " disabled"
+        pages = (
+            f'<nav class="pages" aria-label="Pages">'
+            f'<button type="button" data-turn="{max(0, start - PAGE_SIZE)}"{back}>Newer</button>'
+            f"<span>{start + 1:,}–{last:,} of {total:,}</span>"
+            f'<button type="button" data-turn="{start + PAGE_SIZE}"{on}>Older</button></nav>'
+        )
+    return cards.fresh(f'<div class="grid">{shown}</div>{pages}'), start, version
+
+
+def _picked(card: str, item: Any) -> str:
+    """A card with the box that picks it for removing."""
+    title = escape(item.title, quote=True)
+    return (
+        f'<div class="cell {item.modality}">{card}<label class="pick">'
+        f'<input type="checkbox" data-pick-id="{escape(item.id, quote=True)}" '
+        f'aria-label="Select {title}"></label></div>'
+    )

@@ -1,0 +1,213 @@
+"""Addresses beside Gradio's: media, previews and uploads, all behind the page's login."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import gradio as gr
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui import theme
+from ui.page import Page
+
+# Gradio's page needs eval (its HTML component) and inline styles; what matters here is that it
+# can load from and speak to nobody but this server, whatever a file's title may hold.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+
+# What a browser may show in place, by the content's first bytes: (offset, bytes, type).
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (0, b"BM", "image/bmp"),
+    (4, b"ftypavif", "image/avif"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    (8, b"AIFF", "audio/aiff"),
+    (8, b"AIFC", "audio/aiff"),
+    (0, b"\xff\xf1", "audio/aac"),
+    (0, b"\xff\xf9", "audio/aac"),
+    (4, b"ftyp", "audio/mp4"),
+    (0, b"\x1aE\xdf\xa3", "audio/webm"),
+    *((0, bytes((0xFF, second)), "audio/mpeg") for second in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2)),
+)
+UNKNOWN = "application/octet-stream"
+
+# What Gradio would serve or fetch by an address of the caller's choosing, and its own way in for
+# files, which this page does not use.
+CLOSED = (
+    "/file={rest:path}",
+    "/file/{rest:path}",
+    "/gradio_api/file={rest:path}",
+    "/gradio_api/file/{rest:path}",
+    "/proxy={rest:path}",
+    "/gradio_api/proxy={rest:path}",
+    "/gradio_api/upload",
+    "/gradio_api/upload_progress",
+    "/gradio_api/deep_link",
+    "/gradio_api/runs",
+    "/monitoring",
+    "/monitoring/{rest:path}",
+)
+
+
+def content_type(path: Path, modality: str) -> str:
+    """The type to serve a file as: a known picture or sound of its medium, or plain bytes."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    for offset, signature, kind in SIGNATURES:
+        if head[offset : offset + len(signature)] == signature:
+            return kind if kind.startswith(modality + "/") else UNKNOWN
+    return UNKNOWN
+
+
+class Gate:
+    """Lets pass who is signed in to Gradio's page, and everyone where no login is asked for."""
+
+    def __init__(self) -> None:
+        self._page: gr.routes.App | None = None
+
+    def open(self, app: FastAPI) -> None:
+        """Learn which of the app's parts is Gradio's; until then nobody passes."""
+        mounts = [route.app for route in app.routes if isinstance(route, Mount)]
+        self._page = next(part for part in mounts if isinstance(part, gr.routes.App))
+
+    def __call__(self, request: Request) -> None:
+        page = self._page
+        if page is not None:
+            if page.auth is None:
+                return
+            # The same two cookies that Gradio's own routes look at.
+            for name in ("access-token", "access-token-unsecure"):
+                if page.tokens.get(request.cookies.get(f"{name}-{page.cookie_id}")) is not None:
+                    return
+        raise HTTPException(401, "Sign in to Anyfind's page first.")
+
+
+def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
+    """Puts the routes into the app; they must come before Gradio's, which takes all the rest."""
+
+    @app.get("/preview/{item_id}")
+    def preview(item_id: str, request: Request) -> Response:
+        gate(request)
+        if page.library.get(item_id) is None:
+            raise HTTPException(404, "There is no such item in the library.")
+        path = page.library.preview(item_id)
+        if not path.is_file():
+            raise HTTPException(404, "This item has no preview.")
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return FileResponse(path, media_type="image/webp", headers=headers)
+
+    @app.api_route("/media/{item_id}", methods=["GET", "HEAD"])
+    def media(item_id: str, request: Request) -> Response:
+        gate(request)
+        item = page.library.get(item_id)
+        if item is None:
+            raise HTTPException(404, "There is no such item in the library.")
+        path = page.library.original(item_id)
+        try:
+            kind = content_type(path, item.modality) if path is not None else None
+        except OSError:
+            kind = None
+        if path is None or kind is None:
+            raise HTTPException(404, "The original file is gone.")
+        place = "attachment" if kind == UNKNOWN else "inline"
+        headers = {
+            "Cache-Control": "private, max-age=3600",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Content-Disposition": f"{place}; filename*=UTF-8''{quote(item.title, safe='')}",
+        }
+        return FileResponse(path, media_type=kind, headers=headers)
+
+    @app.post("/upload")
+    async def upload(request: Request, name: str, to: str = "search") -> Response:
+        gate(request)
+        # A header that a form of another site cannot send without asking first.
+        if request.headers.get("x-anyfind") != "upload":
+            raise HTTPException(400, "This is not an upload of Anyfind's page.")
+        arriving = page.uploads.start(name)
+        too_big = f"{arriving.name} is larger than {max_upload // 1_000_000} MB, the upload limit."
+        try:
+            if int(request.headers.get("content-length") or 0) > max_upload:
+                raise HTTPException(413, too_big)
+            size = 0
+            async with await anyio.open_file(arriving.path, "wb") as file:
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > max_upload:
+                        raise HTTPException(413, too_big)
+                    await file.write(chunk)
+        except BaseException:
+            await anyio.to_thread.run_sync(page.uploads.drop, arriving)
+            raise
+        page.uploads.keep(arriving)
+        if to == "library":
+            page.intake.put(arriving)
+        return JSONResponse({"token": arriving.token})
+
+    @app.get("/page.js")
+    def script() -> Response:
+        return Response(theme.JS, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(theme.ICON, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
+
+    for path in CLOSED:
+        app.add_api_route(path, _closed, methods=["GET", "HEAD", "POST"], include_in_schema=False)
+
+    @app.exception_handler(HTTPException)
+    async def sentence(_: Request, error: HTTPException) -> Response:
+        return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+
+
+def _closed() -> Any:
+    raise HTTPException(404, "There is nothing here.")
+
+
+class _Headers:
+    """Adds the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dress(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name, value) for name, value in HEADERS if name not in present),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, dress)
+
+
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+
+
+def guard(app: FastAPI, hosts: list[str] | None) -> None:
+    """Security headers on everything; where `hosts` are given, no other name leads here."""
+    app.add_middleware(_Headers)
+    if hosts is not None:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
