@@ -52,23 +52,31 @@ class Recipe:
 
 
 def load_network(recipe: Recipe) -> Network:
-    """Load the network from the cache, or build it, on the best device this machine has.
+    """Load the network from the cache, or build it, on the best device this machine has."""
+    device = choose_device()
+    return OpenVinoNetwork(recipe) if device == "openvino" else TorchNetwork(recipe, device)
 
-    `ANYFIND_DEVICE` = auto (the default), cpu, torch-cpu or cuda chooses by hand.
-    """
-    device = os.environ.get("ANYFIND_DEVICE", "auto")
-    if device == "auto":
-        device = "cuda" if _has_cuda() else "cpu"
-    if device == "cpu" and _has_openvino():
-        return OpenVinoNetwork(recipe)
-    return TorchNetwork(recipe, "cuda" if device == "cuda" else "cpu")
+
+def is_built(recipe: Recipe) -> bool:
+    """Whether loading the network takes nothing that might have to be fetched or converted."""
+    return choose_device() == "openvino" and _path(recipe).exists()
+
+
+@cache
+def choose_device() -> str:
+    """ "cuda", "openvino" (on the processor) or "cpu" (PyTorch); `ANYFIND_DEVICE` overrides it."""
+    if chosen := os.environ.get("ANYFIND_DEVICE"):
+        return chosen
+    if _has_cuda():
+        return "cuda"
+    return "openvino" if _has_openvino() else "cpu"
 
 
 class OpenVinoNetwork:
     """A converted network on the processor."""
 
     def __init__(self, recipe: Recipe) -> None:
-        path = cache_dir() / "networks" / f"{recipe.key}.xml"
+        path = _path(recipe)
         if not path.exists():
             convert(recipe, path)
         core = _core()
@@ -144,6 +152,10 @@ def convert(recipe: Recipe, path: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def _path(recipe: Recipe) -> Path:
+    return cache_dir() / "networks" / f"{recipe.key}.xml"
+
+
 def _request_queue(compiled: Any) -> Any:
     import openvino
 
@@ -157,7 +169,6 @@ def _core() -> Any:
     return openvino.Core()
 
 
-@cache
 def _has_openvino() -> bool:
     with suppress(ImportError):
         import openvino  # noqa: F401
@@ -166,7 +177,6 @@ def _has_openvino() -> bool:
     return False
 
 
-@cache
 def _has_cuda() -> bool:
     # Importing torch takes seconds, so it is asked only where a driver is installed.
     if not (Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi")):

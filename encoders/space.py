@@ -10,7 +10,7 @@ import numpy as np
 
 from encoders.audio import FEATURES, audio_recipe, mel_blocks
 from encoders.embedded import embedded_clip
-from encoders.runtime import Network, load_network
+from encoders.runtime import Network, is_built, load_network
 from encoders.towers import Clip, SpaceError, open_clip_model
 
 if TYPE_CHECKING:
@@ -43,6 +43,22 @@ class Space:
         self._progress = progress
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
+
+    def build(self) -> None:
+        """Fetch and convert now what the networks need; nothing to do when all is cached.
+
+        Raises WeightsError or SpaceError with one sentence.
+        """
+        loads = {
+            "text tower": (self._clip.text, lambda: self._text_network),
+            "image tower": (self._clip.image, lambda: self._image_network),
+            "audio network": (audio_recipe(), lambda: self._audio_network),
+        }
+        missing = [what for what, (recipe, _) in loads.items() if not is_built(recipe)]
+        for done, what in enumerate(missing):
+            self._tell(f"Preparing the {what}", done, len(missing))
+            loads[what][1]()
+            self._tell(f"Preparing the {what}", len(missing), len(missing))
 
     def prepare(self, modality: str, content: Any) -> Array:
         """Make one item ready to be encoded; cheap, thread-safe, and small to keep.
@@ -105,6 +121,10 @@ class Space:
             batch = contents[start : start + self.batch_size]
             rows.append(self.encode(modality, [self.prepare(modality, c) for c in batch]))
         return np.concatenate(rows)
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self._progress:
+            self._progress(what, done, total)
 
     def _load_once(self, what: str, load: Callable[[], Any]) -> Any:
         if what not in self._loaded:

@@ -131,13 +131,13 @@ def _text(head: bytes) -> str | None:
 def _open_regular(path: Path) -> BinaryIO:
     """Open for reading, without ever waiting: pipes and devices are refused."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    if "\0" in str(path):
+        raise MediaError(path, "is not the name of a file")
     try:
         _check_kind(path, os.stat(path).st_mode)
         file = os.fdopen(os.open(path, flags), "rb")
     except OSError as error:
         raise _unreadable(path, error) from error
-    except ValueError as error:  # a zero byte in the name
-        raise MediaError(path, "is not the name of a file") from error
     try:  # once more: it may have been swapped since
         _check_kind(path, os.fstat(file.fileno()).st_mode)
     except MediaError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -290,7 +291,7 @@ def _open_sndfile(file: BinaryIO) -> _Stream | None:
     if sound.format not in _SNDFILE:
         sound.close()
         return None
-    size = max(1, _BLOCK // sound.channels)
+    size = max(1, min(_BLOCK // sound.channels, HOP_SECONDS * sound.samplerate))
 
     def blocks() -> Iterator[Samples]:
         while len(block := sound.read(size, dtype="float32", always_2d=True)):
@@ -311,13 +312,30 @@ def _close_quietly(descriptor: int) -> None:
         return
 
 
+class _Reader:
+    """A file as FFmpeg is to see it: without its name, and a senseless seek is no exception.
+
+    PyAV writes what such callbacks raise to the error stream.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell = file.read, file.tell
+        self._file = file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL
+
+
 def _open_ffmpeg(path: Path, file: BinaryIO) -> _Stream:
     import av
 
     file.seek(0)
     try:
         container = av.open(
-            file,
+            _Reader(file),
             mode="r",
             metadata_errors="replace",
             container_options={"format_whitelist": _FFMPEG, "protocol_whitelist": ""},

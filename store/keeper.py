@@ -23,7 +23,7 @@ log = logging.getLogger("anyfind.store")
 
 BATCH = 1000  # segments written at a time
 CHECKED = 32  # vectors compared when the index is opened, per modality
-ATTEMPTS = 3  # at building the index anew, before it is given up until the next start
+ATTEMPTS = 3  # at building the index anew, before it is given up until the library is opened again
 
 # What the catalogue knows of the index (meta "index_state"): closed in order, with a fingerprint
 # of the files; in use; or being opened, for a damaged file could bring the whole process down.
@@ -158,7 +158,6 @@ class Keeper:
                     raise IndexBroken("a query failed")
                 if not self._drain():
                     return
-                attempts = 0
             except IndexBroken as error:
                 attempts += 1
                 if attempts > ATTEMPTS:
@@ -166,8 +165,10 @@ class Keeper:
                     return
                 if self._number and self._catalogue.count_segments():
                     log.warning("The search index was not whole (%s): building it anew.", error)
-                with contextlib.suppress(IndexBroken):
+                try:
                     self._rebuild()
+                except IndexBroken as again:
+                    log.warning("Building the search index failed (%s).", again)
 
     def _drain(self) -> bool:
         """Write all that is pending, then wait for more; False when it is time to end."""
@@ -235,7 +236,9 @@ class Keeper:
             expected, found = counts.get(modality, 0), index.count(modality)
             if found != expected:
                 raise IndexBroken(f"{found} of {expected} {modality} segments are there")
-            sample = self._sample(modality, expected)
+            if not expected:
+                continue
+            sample = self._sample(modality)
             vectors = index.vectors(modality, list(sample))
             for id, vector in sample.items():
                 if id not in vectors or not np.allclose(vectors[id], vector, atol=1e-4):
@@ -245,11 +248,10 @@ class Keeper:
                 if not nearest or nearest[0][1] < 0.999:
                     raise IndexBroken("a vector does not find itself")
 
-    def _sample(self, modality: str, count: int) -> dict[str, np.ndarray]:
-        if not count:
-            return {}
+    def _sample(self, modality: str) -> dict[str, np.ndarray]:
+        """Vectors by segment id, from all over the catalogue; the same ones every time."""
         first, last = self._catalogue.range(modality)
-        chosen = random.Random(count)
+        chosen = random.Random(last)
         starts = sorted({first, *(chosen.randint(first, last) for _ in range(CHECKED))})
         numbers = []
         for start in starts:

@@ -7,9 +7,9 @@ same everywhere, but for very bad luck.
 
 from __future__ import annotations
 
+import io
 import wave
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.random import RandomState
@@ -47,13 +47,15 @@ def synthesise(recipe: str) -> np.ndarray:
     return whole
 
 
-def write_sound(recipe: str, path: Path) -> None:
-    """Write the named sound as a 16-bit mono WAV file."""
-    with wave.open(str(path), "wb") as file:
+def wav_file(recipe: str) -> bytes:
+    """The named sound as a 16-bit mono WAV file."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(synthesise(recipe).astype("<i2").tobytes())
+    return content.getvalue()
 
 
 # Instruments
@@ -216,15 +218,15 @@ def _drums() -> Samples:
 
     closed, opened, crash = cymbal(0.12, 0.025), cymbal(0.4, 0.16), cymbal(2.6, 0.7)
     beat = 60 / 104
-    events: list[tuple[float, Samples]] = [(0.0, 0.5 * crash), (8 * beat, 0.45 * crash)]
+    events: list[tuple[float, Samples]] = [(0.0, 0.6 * crash), (8 * beat, 0.55 * crash)]
     for eighth in range(24):
         at = eighth * beat / 2 + rng.uniform(-0.004, 0.004) * (eighth > 0)
-        level = 0.26 if eighth % 2 == 0 else 0.17
+        level = 0.38 if eighth % 2 == 0 else 0.25
         events.append((at, level * (opened if eighth % 16 == 15 else closed)))
         if eighth % 8 in (0, 3, 5) or eighth == 22:
-            events.append((at, kick))
+            events.append((at, 0.7 * kick))
         if eighth % 4 == 2:
-            events.append((at, 0.75 * snare))
+            events.append((at, 0.95 * snare))
     events += [(beat * (11 + i / 4), (0.4 + 0.1 * i) * snare) for i in range(4)]
     return add_room(place(12 * beat + 0.9, events), 0.5, 0.1)
 
@@ -268,8 +270,8 @@ def _alarm_clock() -> Samples:
     t = times(0.085)
     beep = sum((np.sin(2 * np.pi * 2048 * k * t) / k for k in (1, 3, 5)), np.zeros(len(t)))
     beep = fade(beep, 0.002, 0.006)
-    times = [0.1 + second + 0.125 * i for second in range(7) for i in range(4)]
-    return add_room(place(7.2, [(at, beep) for at in times]), 0.3, 0.08)
+    starts = [0.1 + second + 0.125 * i for second in range(7) for i in range(4)]
+    return add_room(place(7.2, [(at, beep) for at in starts]), 0.3, 0.08)
 
 
 def _siren() -> Samples:
@@ -327,16 +329,18 @@ def _heartbeat() -> Samples:
     t = times(0.3)
 
     def thump(hertz: float, length: float) -> Samples:
-        shape = (t / length) ** 0.8 * np.exp(1 - t / length)
+        swell = (t / length) ** 0.8 * np.exp(1 - t / length)
         sway = phase_of(hertz * (1 + 0.5 * np.exp(-t / 0.03)))
-        valve = np.sin(sway) + 0.5 * np.sin(2 * sway) + 0.25 * np.sin(3 * sway)
-        return np.asarray((valve + 0.5 * shape(noise(rng, 0.3), band(30, 220))) * shape)
+        valve = (
+            np.sin(sway) + 0.6 * np.sin(2 * sway) + 0.4 * np.sin(3 * sway) + 0.2 * np.sin(5 * sway)
+        )
+        return np.asarray((valve + 0.5 * shape(noise(rng, 0.3), band(30, 220))) * swell)
 
     events = []
     for beat in range(9):
         at = 0.1 + beat * 60 / 68 + rng.uniform(-0.01, 0.01)
         events += [(at, thump(46, 0.035)), (at + 0.31, 0.7 * thump(62, 0.024))]
-    body = shape(place(8.1, events), band(25, 260, 2))
+    body = shape(place(8.1, events), band(25, 420, 2))
     return body + 0.004 * shape(noise(rng, 8.1), band(30, 400))
 
 
@@ -348,7 +352,7 @@ def _rain() -> Samples:
     rng = RandomState(12)
     seconds = 9.0
     far = shape(noise(rng, seconds), lambda f: band(400, 12_000, 1)(f) * (f / 1000) ** -0.25)
-    out = far / far.std() * (0.13 + 0.03 * wander(rng, seconds, 0.8))
+    out: Samples = far / far.std() * (0.13 + 0.03 * wander(rng, seconds, 0.8))
     for _ in range(int(110 * seconds)):
         size = rng.uniform(0, 1) ** 3
         length = 0.004 + 0.012 * size
@@ -378,8 +382,8 @@ def _thunder() -> Samples:
     for _ in range(24):  # claps from parts of the channel farther and farther away
         at = 0.5 + 6.0 * rng.uniform(0, 1) ** 1.3
         span = rng.uniform(0.5, 1.8)
-        shape = (times(3) / span) * np.exp(1 - times(3) / span * 3)
-        clap = shape(noise(rng, 3), band(28, 420 * np.exp(-at / 3) + 60, 1)) * shape
+        swell = (times(3) / span) * np.exp(1 - times(3) / span * 3)
+        clap = shape(noise(rng, 3), band(28, 420 * np.exp(-at / 3) + 60, 1)) * swell
         rolls += place(seconds, [(at, rng.uniform(0.4, 1) * np.exp(-at / 3.2) * scale(clap))])
     drizzle = shape(noise(rng, seconds), band(900, 9000, 1))
     return add_room(0.8 * scale(crack) + scale(rolls), 2.5, 0.3, 1200) + 0.006 * drizzle
@@ -427,9 +431,9 @@ def _fire() -> Samples:
     seconds = 8.5
     roar = shape(noise(rng, seconds), band(40, 400, 1)) * (0.5 + wander(rng, seconds, 6))
     hiss = shape(noise(rng, seconds), band(2500, 9000, 1)) * wander(rng, seconds, 3) ** 2
-    out = 0.05 * roar / roar.std() + 0.012 * hiss / hiss.std()
-    for _ in range(int(26 * seconds)):
-        level = min(0.03 * float(rng.pareto(1.1)) + 0.02, 1.0)
+    out = 0.022 * roar / roar.std() + 0.006 * hiss / hiss.std()
+    for _ in range(int(34 * seconds)):
+        level = min(0.05 * float(rng.pareto(1.0)) + 0.03, 1.0)
         length = rng.uniform(0.002, 0.012)
         low = rng.uniform(500, 3500)
         snap = shape(noise(rng, length), band(low, 4 * low, 1)) * np.exp(
@@ -477,18 +481,21 @@ def _birdsong() -> Samples:
         phase = phase_of(hertz)
         return np.asarray((np.sin(phase) + 0.12 * np.sin(2 * phase)) * np.sin(np.pi * x) ** 0.7)
 
-    events = []
-    for level, at, stop in ((1.0, 0.2, seconds - 0.8), (0.22, 1.2, seconds - 1.0)):  # noqa: PLW2901
+    events: list[tuple[float, Samples]] = []
+
+    def sing(level: float, at: float, stop: float) -> None:
         while at < stop:
             length, start = rng.uniform(0.06, 0.2), rng.uniform(2400, 5200)
             end, bend = start * rng.uniform(0.6, 1.5), rng.uniform(-700, 1100)
             trill = rng.uniform(100, 500) if rng.uniform() < 0.25 else 0.0
             for _ in range(rng.randint(1, 6)):  # birds say everything several times
-                events.append(
-                    (at, level * rng.uniform(0.7, 1) * note(start, end, length, bend, trill))
-                )
+                loud = level * rng.uniform(0.7, 1)
+                events.append((at, loud * note(start, end, length, bend, trill)))
                 at += length + rng.uniform(0.03, 0.06)
             at += rng.uniform(0.15, 0.6)
+
+    sing(1.0, 0.2, seconds - 0.8)
+    sing(0.22, 1.2, seconds - 1.0)  # another one, farther away
     garden = 0.006 * shape(noise(rng, seconds), band(200, 4000, 1))
     return add_room(place(seconds, events), 1.0, 0.15, 9000) + garden
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from encoders.weights import Member, Progress, WeightsError, cache_dir, fetch
 from store.library import AddEvent, Library, Report
-from store.recipes import write_sound
+from store.recipes import wav_file
 
 
 @dataclass(frozen=True)
@@ -127,23 +127,20 @@ def _compute_sounds(progress: Progress) -> None:
     for done, sample in enumerate(missing):
         assert sample.recipe is not None
         progress("Computing sounds", done, len(missing))
-        sample.path.parent.mkdir(parents=True, exist_ok=True)
-        part = _part(sample.path)
-        write_sound(sample.recipe, part)
-        os.replace(part, sample.path)
+        _write(sample.path, wav_file(sample.recipe))
     if missing:
         progress("Computing sounds", len(missing), len(missing))
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = _part(path)
-    part.write_bytes(content)
-    os.replace(part, path)
-
-
-def _part(path: Path) -> Path:
-    """A name beside the file to write to, so that the file is whole or not there."""
-    return path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write a file of the cache, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _is_right(sample: Sample) -> bool:

@@ -26,7 +26,7 @@ _serial = itertools.count(1)
 def clock(seconds: float) -> str:
     """0:05, 12:34, 1:02:03; less than two seconds in tenths."""
     if seconds < 2:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds else "0:00"
     whole = round(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     if hours:
@@ -58,17 +58,27 @@ def counted(pictures: int, sounds: int) -> str:
     return " and ".join(parts) or "nothing yet"
 
 
+def stretch(item: Item, hit: Hit | None) -> tuple[float, float] | None:
+    """Seconds from and to which the hit lies in its sound; None where that is all of it."""
+    if hit is None or hit.start is None or hit.end is None:
+        return None
+    whole = hit.start < 0.1 and hit.end > float(item.details.get("seconds", 0)) - 0.1
+    return None if whole else (hit.start, hit.end)
+
+
 def where(item: Item, hit: Hit | None) -> str:
     """Where in a sound the hit lies ("0:05–0:15 of 2:03"), or how long the sound is."""
     seconds = float(item.details.get("seconds", 0))
-    if hit is not None and hit.start is not None and hit.end is not None:
-        return f"{clock(hit.start)}–{clock(hit.end)} of {clock(seconds)}"
+    part = stretch(item, hit)
+    if part:
+        return f"{clock(part[0])}–{clock(part[1])} of {clock(seconds)}"
     return clock(seconds)
 
 
-def source(item: Item, start: float | None = None, end: float | None = None) -> str:
+def source(item: Item, hit: Hit | None = None) -> str:
     """The address of an item's original, with the stretch to play (a W3C media fragment)."""
-    fragment = "" if start is None or end is None else f"#t={start:g},{end:g}"
+    part = stretch(item, hit)
+    fragment = f"#t={part[0]:g},{part[1]:g}" if part else ""
     return f"media/{item.id}{fragment}"
 
 
@@ -80,8 +90,9 @@ def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[t
             facts.append(("Dimensions", f"{details['width']} × {details['height']} pixels"))
     else:
         facts.append(("Length", clock(float(details.get("seconds", 0)))))
-        if hit is not None and hit.start is not None and hit.end is not None:
-            facts.append(("Best at", f"{clock(hit.start)}–{clock(hit.end)}"))
+        part = stretch(item, hit)
+        if part:
+            facts.append(("Best at", f"{clock(part[0])}–{clock(part[1])}"))
         if "rate" in details:
             channels = int(details.get("channels", 1))
             many = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
@@ -99,14 +110,14 @@ def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[t
 
 
 def _data(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> str:
-    start, end = (hit.start, hit.end) if hit is not None else (None, None)
+    start, end = stretch(item, hit) or (None, None)
     data: dict[str, Any] = {
         "id": item.id,
         "kind": item.modality,
         "title": item.title,
         "facts": _facts(item, hit, rank, paths),
         "missing": item.missing,
-        "source": source(item, start, end),
+        "source": source(item, hit),
         "seconds": item.details.get("seconds"),
         "start": start,
         "end": end,
@@ -136,17 +147,17 @@ def tile(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: 
 def sound(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: bool) -> str:
     """A sound's waveform with the hit marked on it, and a player that starts at the hit."""
     title, id_ = escape(item.title, quote=True), escape(item.id, quote=True)
-    start, end = (hit.start, hit.end) if hit is not None else (None, None)
     seconds = float(item.details.get("seconds", 0))
+    part = stretch(item, hit)
     mark = ""
-    if start is not None and end is not None and seconds > 0:
-        left, right = (100 * (MARGIN + (1 - 2 * MARGIN) * at / seconds) for at in (start, end))
+    if part and seconds > 0:
+        left, right = (100 * (MARGIN + (1 - 2 * MARGIN) * at / seconds) for at in part)
         mark = f'<span class="mark" style="left:{left:.2f}%;width:{right - left:.2f}%"></span>'
     if item.missing:
         player = '<p class="gone">The original file is gone.</p>'
     else:
         player = (
-            f'<audio controls preload="none" src="{source(item, start, end)}" '
+            f'<audio controls preload="none" src="{source(item, hit)}" '
             f'aria-label="Play {title}"></audio>'
         )
     return (

@@ -125,7 +125,7 @@
       if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         tab("Search");
-        setTimeout(() => one("#q textarea, #q input")?.focus(), 0);
+        setTimeout(() => one("#q input")?.focus(), 0);
       }
     });
     document.addEventListener("change", (event) => {
@@ -155,7 +155,7 @@
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
       if (one("[data-back]", element) && element.offsetParent) ask("back", {});
-      else if (event.target.closest?.("#results")) one("#q textarea, #q input")?.focus();
+      else if (event.target.closest?.("#results")) one("#q input")?.focus();
     });
   }
 
@@ -171,7 +171,7 @@
       const next = neighbour(here, all(".open", element), event.key);
       if (!next) return;
       event.preventDefault();
-      if (next === "box") one("#q textarea, #q input")?.focus();
+      if (next === "box") one("#q input")?.focus();
       else {
         next.focus();
         next.scrollIntoView({ block: "nearest" });

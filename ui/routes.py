@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -160,13 +161,12 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
             page.intake.put(arriving)
         return JSONResponse({"token": arriving.token})
 
-    @app.get("/page.js")
-    def script() -> Response:
-        return Response(theme.JS, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
-
-    @app.get("/favicon.ico")
-    def icon() -> Response:
-        return Response(theme.ICON, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
+    for address, content, kind in (
+        ("/page.js", theme.JS, "text/javascript"),
+        ("/page.css", theme.CSS, "text/css"),
+        ("/favicon.ico", theme.ICON, "image/png"),
+    ):
+        app.add_api_route(address, _constant(content, kind), methods=["GET"])
 
     for path in CLOSED:
         app.add_api_route(path, _closed, methods=["GET", "HEAD", "POST"], include_in_schema=False)
@@ -174,6 +174,13 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
     @app.exception_handler(HTTPException)
     async def sentence(_: Request, error: HTTPException) -> Response:
         return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+
+
+def _constant(content: str | bytes, kind: str) -> Callable[[], Response]:
+    def answer() -> Response:
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return answer
 
 
 def _closed() -> Any:

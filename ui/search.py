@@ -166,7 +166,7 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
             raise
     sections = [_section(page, kind, hits[kind]) for kind in kinds]
     shape = "both" if all(hits[kind] for kind in kinds) and len(kinds) == 2 else "one"
-    return cards.fresh(f'{head}<div class="found {shape}">{"".join(sections)}</div>')
+    return cards.fresh(f'{head}<div class="found query {shape}">{"".join(sections)}</div>')
 
 
 def _section(page: Page, kind: str, hits: list[Hit]) -> str:

@@ -166,7 +166,6 @@ def _app(page: Page, *, auth: tuple[str, str] | None, max_upload: int) -> FastAP
         pwa=False,
         mcp_server=False,
         theme=theme.make(),
-        css=theme.CSS,
         head=theme.HEAD,
     )
     gate.open(app)

@@ -15,7 +15,11 @@ JS = (_HERE / "page.js").read_text(encoding="utf-8")
 ICON = (_HERE / "icon.png").read_bytes()
 SCRIPT = '<script src="page.js"></script>'
 BRAND = f'<a href="./" aria-label="Anyfind: start again">{icons.MARK}<b>anyfind</b></a>'
-HEAD = '<meta name="color-scheme" content="light dark"><link rel="icon" href="favicon.ico">'
+HEAD = (
+    '<meta name="color-scheme" content="light dark"><link rel="icon" href="favicon.ico">'
+    # Not through Gradio's `css`: that rewrites rules, and reaches nothing outside its container.
+    '<link rel="stylesheet" href="page.css">'
+)
 
 # The system's own font: nothing is fetched, and it looks at home.
 FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")

@@ -23,7 +23,7 @@ from PIL import Image, ImageCms
 Maker = Callable[[Path], None]
 Array = np.ndarray[Any, np.dtype[Any]]
 Size = tuple[int, int]
-Colour = str | tuple[int, ...]
+Colour = str | float | tuple[int, ...]
 
 
 # --- pictures
@@ -153,7 +153,7 @@ def make_encoded_tone(
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, av.AudioStream)
-        stream.layout = "stereo"
+        stream.layout, stream.bit_rate = "stereo", 128_000
         _encode(container, stream, tone(hertz, seconds, rate), rate)
 
 
@@ -177,7 +177,8 @@ def make_film(path: Path, seconds: float = 1.0) -> None:
 
 def _encode(container: Any, stream: Any, samples: Array, rate: int) -> None:
     resampler = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or 1024)
-    frame = av.AudioFrame.from_ndarray(samples[None, :], format="flt", layout="mono")
+    stereo = np.repeat(samples, 2)[None, :]
+    frame = av.AudioFrame.from_ndarray(stereo, format="flt", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     for part in [*resampler.resample(frame), *resampler.resample(None), None]:
         container.mux(stream.encode(part))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -262,7 +263,7 @@ def test_a_damaged_catalogue_is_named(open_library: Open, tmp_path: Path) -> Non
     open_library().close()
     (tmp_path / "data" / "catalogue.sqlite3").write_bytes(b"no database" * 1000)
     for _ in range(2):
-        with pytest.raises(LibraryError, match="catalogue.*cannot be opened.*backup"):
+        with pytest.raises(LibraryError, match=r"catalogue.*cannot be opened.*backup"):
             open_library()
 
 
@@ -403,7 +404,8 @@ def test_searching_while_adding(library: Library, tmp_path: Path) -> None:
                 hits = library.search("red", k=5)
                 assert len({hit.id for hit in hits}) == len(hits)
                 for item in library.items(limit=3):
-                    library.similar(item.id)
+                    with contextlib.suppress(LibraryError):  # removed this moment
+                        library.similar(item.id)
                 library.stats()
         except BaseException as error:
             errors.append(error)

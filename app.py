@@ -1,0 +1,401 @@
+"""Anyfind: find pictures and sounds by words. The page, and the same verbs on the command line.
+
+`python app.py` opens the page; `python app.py --help` lists the commands. Results go to stdout,
+everything else to stderr. Exit codes: 0, 1 for a run that failed, 2 for wrong use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from encoders.space import Space
+    from store.library import Hit, Library, Report
+
+cli = typer.Typer(
+    help="Find your pictures and sounds by words. Without a command: opens the page.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the library.", envvar="ANYFIND_DATA", show_default="user data"),
+]
+SpaceName = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="embedded, an open_clip MODEL/PRETRAINED, or local-dir:PATH.",
+        show_default="embedded",
+        envvar="ANYFIND_SPACE",
+    ),
+]
+Medium = Annotated[
+    str | None, typer.Option("--in", help="Look in one medium only: image or audio.")
+]
+Top = Annotated[int, typer.Option(help="How many results.", min=1, max=10_000)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@cli.callback(invoke_without_command=True)
+def page(
+    context: typer.Context,
+    data: Data = None,
+    space: SpaceName = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 7860,
+    auth: Annotated[
+        str | None, typer.Option(help="Ask for a login: USER:PASSWORD.", envvar="ANYFIND_AUTH")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the web browser.")] = True,
+    max_upload: Annotated[int, typer.Option(help="Largest upload in megabytes.", min=1)] = 500,
+) -> None:
+    """Open the page."""
+    # what stands before a command holds for the command as well
+    context.obj = {"data": data, "space": space}
+    if context.invoked_subcommand is not None:
+        return
+    login = None
+    if auth is not None:
+        user, colon, password = auth.partition(":")
+        if not (user and colon and password):
+            raise typer.BadParameter("write it as USER:PASSWORD", param_hint="--auth")
+        login = (user, password)
+    from ui import serve
+
+    with _library(context, data, space, address=f"http://{host}:{port}") as library:
+        _offer_samples(library)
+        serve(
+            library,
+            host=host,
+            port=port,
+            auth=login,
+            open_browser=browser and _has_screen(),
+            max_upload_mb=max_upload,
+        )
+
+
+@cli.command()
+def index(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all below.")],
+    data: Data = None,
+    space: SpaceName = None,
+) -> None:
+    """Add files and folders; files stay where they are, unchanged ones are skipped."""
+    with _library(context, data, space) as library, _Bars() as bars:
+        stopped = False
+
+        def show(event: Any) -> None:
+            bars("Indexing", event.done, event.total or 0)
+            if event.state == "skipped":
+                bars.print(f"skipped: {event.reason}")
+
+        try:
+            report = library.add(paths, progress=show)
+        except KeyboardInterrupt:
+            stopped = True
+    if stopped:
+        _say("Stopped; what was indexed so far is kept, and the same command goes on from there.")
+        raise typer.Exit(1)
+    print(report.summary())
+    if _nothing_usable(report):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    medium: Medium = None,
+    top: Top = 10,
+    as_json: AsJson = False,
+    data: Data = None,
+    space: SpaceName = None,
+) -> None:
+    """Find pictures and sounds by words, best first."""
+    with _library(context, data, space) as library:
+        _print_hits(library, library.search(text, _check_medium(medium), top), as_json)
+
+
+@cli.command()
+def similar(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A picture or a sound; it need not be indexed.")],
+    medium: Medium = None,
+    top: Top = 10,
+    as_json: AsJson = False,
+    data: Data = None,
+    space: SpaceName = None,
+) -> None:
+    """Find pictures and sounds that are like a file, best first."""
+    with _library(context, data, space) as library:
+        _print_hits(library, library.similar(file, _check_medium(medium), top), as_json)
+
+
+@cli.command()
+def remove(
+    context: typer.Context,
+    ids: Annotated[list[str], typer.Argument(help="Ids, as `search --json` prints them.")],
+    data: Data = None,
+    space: SpaceName = None,
+) -> None:
+    """Take items out of the library; files outside it are never deleted."""
+    with _library(context, data, space) as library:
+        removed = set(library.remove(ids))
+    unknown = [id for id in ids if id not in removed]
+    print(f"{len(removed)} removed.")
+    if unknown:
+        _fail(f"There is no item {', '.join(unknown)} in the library.")
+
+
+@cli.command()
+def stats(
+    context: typer.Context,
+    as_json: AsJson = False,
+    data: Data = None,
+    space: SpaceName = None,
+) -> None:
+    """Tell what the library holds, and where."""
+    with _library(context, data, space) as library:
+        numbers = library.stats()
+    if as_json:
+        print(json.dumps(vars(numbers), default=str, indent=2))
+        return
+    for modality, count in numbers.items.items():
+        print(f"{modality:<8} {count:>8} items {numbers.segments[modality]:>8} vectors")
+    print(f"space    {numbers.space} ({numbers.dim} dimensions)")
+    print(f"data     {numbers.data} ({numbers.bytes / 1e6:.1f} MB)")
+
+
+@cli.command()
+def models() -> None:
+    """List the spaces that --space takes by name."""
+    print("embedded")
+    import open_clip
+
+    for model, pretrained in open_clip.list_pretrained():
+        print(f"{model}/{pretrained}")
+    _say("Also local-dir:PATH for a saved open_clip model, and MODEL/FILE for weights in a file.")
+
+
+@cli.command()
+def samples(
+    context: typer.Context,
+    remove: Annotated[bool, typer.Option("--remove", help="Take them out again.")] = False,
+    data: Data = None,
+    space: SpaceName = None,
+) -> None:
+    """Put the sample pictures and sounds into the library, or take them out."""
+    from store.samples import add_samples, remove_samples
+
+    with _library(context, data, space) as library:
+        if remove:
+            print(f"{len(remove_samples(library))} removed.")
+            return
+        with _Bars() as bars:
+            report = add_samples(library, bars)
+    for _, reason in report.skipped:
+        _say(reason)
+    print(report.summary())
+    if _nothing_usable(report):
+        raise typer.Exit(1)
+
+
+@cli.command("eval")
+def evaluate(
+    context: typer.Context,
+    manifest: Annotated[Path, typer.Argument(help="CSV with the columns path and text.")],
+    template: Annotated[str, typer.Option(help="Wording of the queries; {} is the text.")] = "{}",
+    as_json: AsJson = False,
+    space: SpaceName = None,
+) -> None:
+    """Measure how well texts find files: recall, precision and average precision on your data."""
+    from store.evaluation import evaluate as measure
+
+    with _Bars() as bars:
+        result = measure(manifest, _load_space(context, space), template, bars)
+    for _, reason in result.skipped:
+        _say(f"left out: {reason}")
+    if as_json:
+        print(json.dumps(result.media, indent=2))
+    else:
+        for modality, metrics in result.media.items():
+            print(modality)
+            for name, value in metrics.items():
+                print(
+                    f"  {name:<14} {value:.3f}"
+                    if isinstance(value, float)
+                    else f"  {name:<14} {value}"
+                )
+    if not result.media:
+        _fail("None of the files could be read.")
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence on stderr and exit code 1."""
+    # set before any import of the libraries that would look for a model hub or call home
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        cli()
+    except Exception as error:
+        if type(error).__name__ not in _EXPECTED or os.environ.get("ANYFIND_DEBUG"):
+            raise
+        _say(str(error))
+        sys.exit(1)
+
+
+# By name, so that asking costs no import: SpaceError and the others live with what raises them.
+_EXPECTED = {"SpaceError", "WeightsError", "LibraryError", "LibraryBusy", "MediaError", "PageError"}
+
+
+@contextmanager
+def _library(
+    context: typer.Context, data: Path | None, space: str | None, address: str | None = None
+) -> Iterator[Library]:
+    from store.library import Library, default_data
+
+    folder = data or context.obj["data"] or default_data()
+    loaded = _load_space(context, space)
+    with _Bars() as bars:
+        library = Library(folder, loaded, address=address, progress=bars)
+    with library:
+        yield library
+
+
+def _load_space(context: typer.Context, name: str | None) -> Space:
+    from encoders import load_space
+
+    with _Bars() as bars:
+        space = load_space(name or context.obj["space"] or "embedded", bars)
+        space.build()
+    return space
+
+
+def _offer_samples(library: Library) -> None:
+    """Put the samples into an empty library, once: who takes them out does not get them again."""
+    from store.samples import add_samples
+
+    offered = library.data / "samples-offered"
+    if offered.exists():
+        return
+    if library.count() == 0:
+        with _Bars() as bars:
+            report = add_samples(library, bars)
+        for _, reason in report.skipped:
+            _say(reason)
+        if report.skipped:  # not all could be had: try again at the next start
+            return
+    offered.touch()
+
+
+def _print_hits(library: Library, hits: list[Hit], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([hit.as_dict() for hit in hits], indent=2, ensure_ascii=False))
+    else:
+        for place, hit in enumerate(hits, start=1):
+            span = "" if hit.start is None else f"  {_clock(hit.start)}-{_clock(hit.end or 0)}"
+            print(f"{place:>3}  {hit.modality}  {hit.title}{span}")
+            print(f"     {hit.path}")
+    if not hits and not library.count():
+        _say("The library is empty: add files with `index PATH...`, or try `samples`.")
+
+
+def _check_medium(medium: str | None) -> str | None:
+    if medium not in (None, "image", "audio"):
+        raise typer.BadParameter("it is image or audio", param_hint="--in")
+    return medium
+
+
+def _nothing_usable(report: Report) -> bool:
+    return bool(report.skipped) and not (report.added or report.present)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def _has_screen() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _fail(sentence: str) -> None:
+    _say(sentence)
+    raise typer.Exit(1)
+
+
+class _Bars:
+    """Progress bars on stderr, one for each thing that is being done; none for what is quick.
+
+    An instance is a `Progress`: call it with (what, done, total); a total of 0 is not known yet.
+    """
+
+    def __init__(self) -> None:
+        self._progress: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        bars = self._bars()
+        if what not in self._tasks:
+            self._tasks[what] = bars.add_task(what, total=None)
+        bars.update(self._tasks[what], completed=done, total=total or None)
+
+    def print(self, line: str) -> None:
+        """Print a line above the bars."""
+        if self._progress is None:
+            _say(line)
+        else:
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _bars(self) -> Any:
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        return self._progress
+
+
+if __name__ == "__main__":
+    main()

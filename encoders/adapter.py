@@ -1,0 +1,403 @@
+"""The separate audio adapter: the backbone's features become vectors of a text tower's space.
+
+A sound is described by its likeness to the captions of a corpus of free sounds (a linear
+classifier over the captions), and becomes the mean of those captions' text embeddings, weighted
+by that likeness (ConSE, Norouzi et al. 2014). So nothing but the text tower is asked of a space:
+for any other tower the adapter is fitted from the shipped corpus in seconds.
+
+    python -m encoders.adapter MANIFEST.csv [--space NAME] [--out FILE]
+
+fits one from your own sounds: a CSV file with the header `path,text`, one row a sound, paths
+relative to the CSV file.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from encoders.audio import FEATURES, SAMPLE_RATE, mel_blocks
+from encoders.weights import cache_dir
+
+if TYPE_CHECKING:
+    from encoders.space import Space
+
+__all__ = ["Adapter", "AdapterError", "SoundCorpus", "adapter_for", "extract", "fit_adapter"]
+
+Array = np.ndarray[Any, Any]
+EncodeTexts = Callable[[Sequence[str]], Array]
+
+BACKBONE = "aisfx"
+PROMPTS = ("{}", "the sound of {}", "{} sound")
+"""A caption's embedding is the mean over these wordings."""
+PENALTY = 0.1
+"""Of the ridge regression, as a share of the (standardised) features' variance."""
+TEMPERATURE = 0.1
+"""Of the softmax over the classifier's outputs, which are near 1 for a sound's own caption."""
+
+
+class AdapterError(Exception):
+    """No adapter can be loaded or fitted; the message says why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Features (n, 512) to unit vectors (n, dim), in NumPy alone. Immutable and thread-safe."""
+
+    space: str
+    """The space that it was fitted for."""
+    mean: Array
+    """(512,) of the features that it was fitted to."""
+    weight: Array
+    """(512, captions)."""
+    bias: Array
+    """(captions,)."""
+    vectors: Array
+    """(captions, dim): the captions in the text tower's space, their mean subtracted."""
+    probe: Array
+    """(dim,): what the text tower made of `_PROBE`; tells another tower of the same name."""
+    origin: str = ""
+    """Which corpus it was fitted to."""
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return int(self.vectors.shape[1])
+
+    def __call__(self, features: Array) -> Array:
+        """Map the backbone's features, float32 (n, 512), to unit vectors, float32 (n, dim)."""
+        likeness = (features - self.mean) @ self.weight + self.bias
+        mixed = _softmax(likeness / TEMPERATURE) @ self.vectors
+        return _unit(mixed).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write it whole or not at all. float16, which changes no vector by more than 0.001."""
+        tensors = {name: getattr(self, name) for name in _TENSORS}
+        about = {"space": self.space, "dim": str(self.dim), "features": BACKBONE}
+        _save(path, tensors, about | {"origin": self.origin})
+
+    @classmethod
+    def load(cls, path: Path) -> Adapter:
+        """Read an adapter; AdapterError for a file that is none."""
+        tensors, about = _load(path)
+        shapes = {name: tensors[name].shape for name in _TENSORS if name in tensors}
+        captions = shapes.get("bias", (0,))[0]
+        fits = (
+            len(shapes) == len(_TENSORS)
+            and about.get("features") == BACKBONE
+            and shapes["mean"] == (FEATURES,)
+            and shapes["weight"] == (FEATURES, captions)
+            and shapes["vectors"] == (captions, *shapes["probe"])
+        )
+        if not fits:
+            raise AdapterError(f"{path} is not an audio adapter for {BACKBONE} features.")
+        wide = {name: tensors[name].astype(np.float32) for name in _TENSORS}
+        return cls(space=about.get("space", ""), origin=about.get("origin", ""), **wide)
+
+
+@dataclass(frozen=True)
+class SoundCorpus:
+    """Captioned sounds as features: what an adapter is fitted to."""
+
+    features: Array
+    """(sounds, variants, 512): each sound as it is, then in disturbed variants."""
+    labels: Array
+    """(sounds,): index into captions."""
+    captions: tuple[str, ...]
+    groups: Array
+    """(sounds,): index into sources."""
+    sources: tuple[str, ...]
+    """Where the sounds come from; a source is left out as a whole when the fit is measured."""
+
+    @property
+    def digest(self) -> str:
+        """Names its content, short."""
+        parts = [self.features.astype(np.float16).tobytes(), "\n".join(self.captions).encode()]
+        return hashlib.sha256(b"".join([*parts, self.labels.tobytes()])).hexdigest()[:12]
+
+    def subset(self, chosen: Array) -> SoundCorpus:
+        """The chosen sounds (a mask or indices)."""
+        return SoundCorpus(
+            self.features[chosen],
+            self.labels[chosen],
+            self.captions,
+            self.groups[chosen],
+            self.sources,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write it whole or not at all, features in float16."""
+        tensors = {
+            "features": self.features,
+            "labels": self.labels.astype(np.int16),
+            "groups": self.groups.astype(np.int16),
+        }
+        lists = {"captions": json.dumps(self.captions), "sources": json.dumps(self.sources)}
+        _save(path, tensors, lists | {"features": BACKBONE})
+
+    @classmethod
+    def load(cls, path: Path) -> SoundCorpus:
+        """Read a corpus; AdapterError for a file that is none."""
+        tensors, about = _load(path)
+        try:
+            return cls(
+                features=tensors["features"].astype(np.float32),
+                labels=tensors["labels"].astype(np.int64),
+                captions=tuple(json.loads(about["captions"])),
+                groups=tensors["groups"].astype(np.int64),
+                sources=tuple(json.loads(about["sources"])),
+            )
+        except KeyError as error:
+            raise AdapterError(f"{path} is not a corpus of sounds: {error} is missing.") from error
+
+
+def adapter_for(space_name: str, dim: int, encode_texts: EncodeTexts) -> Adapter:
+    """The adapter into a space: the shipped one, else a cached one, else fitted now and cached.
+
+    Args:
+        space_name: as in Space.name.
+        dim: length of the space's vectors.
+        encode_texts: the space's text tower: texts to float32 (n, dim), unit rows.
+    """
+    if space_name == "embedded":
+        return Adapter.load(Path(str(files("assets").joinpath("audio_adapter.safetensors"))))
+    corpus = _shipped_corpus()
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", space_name).strip("-")[-60:]
+    kept = cache_dir() / "adapters" / f"{slug}-{zlib.crc32(space_name.encode()):08x}.safetensors"
+    if kept.exists():
+        try:
+            adapter = Adapter.load(kept)
+        except AdapterError:
+            adapter = None  # an older layout: fitted again
+        # A folder can hold other weights than last time: the same name, another space.
+        if (
+            adapter is not None
+            and adapter.origin == corpus.digest
+            and adapter.dim == dim
+            and float(adapter.probe @ encode_texts([_PROBE])[0]) > 0.99
+        ):
+            return adapter
+    adapter = fit_adapter(corpus, space_name, encode_texts)
+    adapter.save(kept)
+    return adapter
+
+
+def fit_adapter(corpus: SoundCorpus, space_name: str, encode_texts: EncodeTexts) -> Adapter:
+    """Fit an adapter into a text tower's space. Seconds; the same corpus gives the same adapter.
+
+    A ridge regression onto one axis a caption, in which every caption counts the same however
+    many sounds it has; then the captions' text embeddings.
+    """
+    present, labels = np.unique(corpus.labels, return_inverse=True)
+    captions = [corpus.captions[i] for i in present]
+    sounds, variants, _ = corpus.features.shape
+    x = corpus.features.reshape(-1, FEATURES).astype(np.float64)
+    y = np.repeat(np.eye(len(present))[labels], variants, axis=0)
+    w = np.repeat(1 / np.bincount(labels)[labels], variants)
+    w /= w.sum()
+
+    mean = w @ x
+    x = x - mean
+    scale = np.sqrt(w @ x**2) + 1e-3
+    x /= scale
+    centre = w @ y
+    penalty = PENALTY * np.eye(FEATURES)
+    weight = np.linalg.solve((x * w[:, None]).T @ x + penalty, (x * w[:, None]).T @ (y - centre))
+    texts = embed_captions(captions, encode_texts)
+    return Adapter(
+        space=space_name,
+        mean=mean.astype(np.float32),
+        weight=(weight / scale[:, None]).astype(np.float32),
+        bias=centre.astype(np.float32),
+        vectors=(texts - texts.mean(axis=0)).astype(np.float32),
+        probe=encode_texts([_PROBE])[0],
+        origin=corpus.digest,
+    )
+
+
+def embed_captions(captions: Sequence[str], encode_texts: EncodeTexts) -> Array:
+    """The captions in the text tower's space, mean over PROMPTS: (n, dim), unit rows."""
+    wordings = [encode_texts([prompt.format(c) for c in captions]) for prompt in PROMPTS]
+    return _unit(np.mean(wordings, axis=0))
+
+
+# --- from sound files to a corpus -------------------------------------------------------------
+
+VARIANTS = 3
+"""How many disturbed variants of each sound are used beside the sound itself."""
+SECONDS = 10.0
+"""Of a longer file only the beginning is used: what a caption is about should be heard there."""
+
+
+def extract(
+    manifest: Path,
+    space: Space,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[SoundCorpus, list[tuple[str, str]]]:
+    """Compute the features of a manifest's sounds.
+
+    Args:
+        manifest: CSV file with the columns path and text, and optionally package.
+        space: any space; only its audio backbone is used.
+        seed: of the disturbed variants.
+        progress: called with (sounds done, sounds in all).
+
+    Returns:
+        The corpus, and (path, reason) of each file that could not be used.
+
+    Raises AdapterError when the manifest cannot be read or nothing in it could be used.
+    """
+    rows = _read_manifest(manifest)
+    captions = sorted({row["text"] for row in rows})
+    sources = sorted({row.get("package") or "" for row in rows})
+    features, used, bad = [], [], []
+    for done, row in enumerate(rows):
+        try:
+            samples = read_sound(manifest.parent / row["path"])
+        except (OSError, ValueError, RuntimeError) as error:
+            bad.append((row["path"], str(error)))
+            continue
+        # Seeded by the path, so that a sound's variants do not depend on its neighbours.
+        random = np.random.default_rng([seed, zlib.crc32(row["path"].encode())])
+        heard = [samples, *(disturb(samples, random) for _ in range(VARIANTS))]
+        features.append(space.audio_features([mel_blocks(h) for h in heard]))
+        used.append(row)
+        if progress is not None:
+            progress(done + 1, len(rows))
+    if not used:
+        raise AdapterError(f"None of the {len(rows)} sounds in {manifest} could be read.")
+    return SoundCorpus(
+        features=np.stack(features),
+        labels=np.array([captions.index(row["text"]) for row in used]),
+        captions=tuple(captions),
+        groups=np.array([sources.index(row.get("package") or "") for row in used]),
+        sources=tuple(sources),
+    ), bad
+
+
+def read_sound(path: Path) -> Array:
+    """The first ten seconds of a sound file, mono, 44.1 kHz, float32. ValueError when silent."""
+    import soundfile
+    import soxr
+
+    with soundfile.SoundFile(path) as sound:
+        rate = sound.samplerate
+        samples = sound.read(int(SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
+    if rate != SAMPLE_RATE:
+        samples = soxr.resample(samples, rate, SAMPLE_RATE)
+    if not len(samples) or not np.isfinite(samples).all() or np.abs(samples).max() < _SILENT:
+        raise ValueError("The sound is silent.")
+    return np.asarray(samples, dtype=np.float32)
+
+
+def disturb(samples: Array, random: np.random.Generator) -> Array:
+    """A variant of a sound as another recording might have it.
+
+    Played slower or faster, repeated when it is short, dull, somewhere in silence, over noise;
+    each with some probability. Never near silence: mel blocks are scaled to their peak.
+    """
+    import soxr
+
+    out = samples.astype(np.float64)
+    if random.random() < 0.7:
+        out = soxr.resample(out, SAMPLE_RATE, SAMPLE_RATE / random.uniform(0.88, 1.14))
+    if len(out) < 2 * SAMPLE_RATE and random.random() < 0.35:
+        gap = np.zeros(int(random.uniform(0.05, 0.6) * SAMPLE_RATE))
+        out = np.concatenate([out, gap] * int(random.integers(2, 5)))
+    if random.random() < 0.4:
+        hertz = np.fft.rfftfreq(len(out), 1 / SAMPLE_RATE)
+        cutoff = np.exp(random.uniform(np.log(2_000), np.log(12_000)))
+        out = np.fft.irfft(np.fft.rfft(out) / (1 + (hertz / cutoff) ** 8), len(out))
+    if random.random() < 0.6:
+        before, after = (np.zeros(int(random.uniform(0, 2) * SAMPLE_RATE)) for _ in range(2))
+        out = np.concatenate([before, out, after])
+    out = out[: int(SECONDS * SAMPLE_RATE)]
+    peak = np.abs(out).max(initial=0.0)
+    if peak < _SILENT:
+        return samples
+    if random.random() < 0.5:
+        level = peak * 10 ** (random.uniform(-60, -28) / 20)
+        out = out + level * _noise(len(out), random)
+    return out.astype(np.float32)
+
+
+def _noise(length: int, random: np.random.Generator) -> Array:
+    """White or pink noise of standard deviation 1."""
+    noise = random.standard_normal(length)
+    if random.random() < 0.5 and length > 2:
+        spectrum = np.fft.rfft(noise)
+        spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+        noise = np.fft.irfft(spectrum, length)
+    out: Array = noise / noise.std()
+    return out
+
+
+def _read_manifest(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AdapterError(f"The manifest {path} cannot be read: {error}.") from error
+    if not rows or not {"path", "text"} <= rows[0].keys():
+        raise AdapterError(f"The manifest {path} needs a header with path,text and rows below it.")
+    return [row for row in rows if row["path"] and row["text"]]
+
+
+# --- the files --------------------------------------------------------------------------------
+
+_TENSORS = ("mean", "weight", "bias", "vectors", "probe")
+_PROBE = "a dog barking beside a piano in the rain"
+_SILENT = 1e-3
+
+
+def _save(path: Path, tensors: dict[str, Array], about: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    narrow = {
+        name: np.ascontiguousarray(t.astype(np.float16) if t.dtype.kind == "f" else t)
+        for name, t in tensors.items()
+    }
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    save_file(narrow, part, metadata=about)
+    os.replace(part, path)
+
+
+def _load(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}, (  # noqa: SIM118
+                opened.metadata() or {}
+            )
+    except (OSError, SafetensorError) as error:
+        raise AdapterError(f"{path} cannot be read: {error}.") from error
+
+
+@cache
+def _shipped_corpus() -> SoundCorpus:
+    return SoundCorpus.load(Path(str(files("assets").joinpath("sound_corpus.safetensors"))))
+
+
+def _softmax(x: Array) -> Array:
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    out: Array = e / e.sum(axis=1, keepdims=True)
+    return out
+
+
+def _unit(x: Array) -> Array:
+    out: Array = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    return out

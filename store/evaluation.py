@@ -1,0 +1,196 @@
+"""How well does a space do on somebody's own files? Retrieval metrics from a manifest of pairs.
+
+Each distinct text is a query, the gallery is the distinct files of one medium, and the search is
+exact and in memory: no library is involved.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from media import MediaError, open_media
+from store.records import LibraryError, Progress, Space
+
+Array = np.ndarray[Any, Any]
+
+CUTS = (1, 5, 10)
+_WORKERS = 4
+
+
+@dataclass
+class Evaluation:
+    """Metrics by medium ("image", "audio"), and the files that were left out with the reason."""
+
+    media: dict[str, dict[str, float]] = field(default_factory=dict)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+
+class _Gallery:
+    """The files of one medium and their vectors; a long sound has several."""
+
+    def __init__(self, space: Space, modality: str) -> None:
+        self._space = space
+        self._modality = modality
+        self._waiting: list[Array] = []
+        self._rows: list[Array] = []
+        self.paths: list[Path] = []
+        self.starts: list[int] = []
+        self._count = 0
+
+    def add(self, path: Path, prepared: list[Array]) -> None:
+        self.paths.append(path)
+        self.starts.append(self._count)
+        self._count += len(prepared)
+        self._waiting += prepared
+        if len(self._waiting) >= self._space.batch_size:
+            self._encode()
+
+    def _encode(self) -> None:
+        size = self._space.batch_size
+        for at in range(0, len(self._waiting), size):
+            self._rows.append(self._space.encode(self._modality, self._waiting[at : at + size]))
+        self._waiting = []
+
+    def scores(self, queries: Array) -> Array:
+        """Cosines (queries, files): a file is as near as the nearest of its windows."""
+        self._encode()
+        nearest: Array = np.maximum.reduceat(
+            queries @ np.concatenate(self._rows).T, self.starts, axis=1
+        )
+        return nearest
+
+
+def evaluate(
+    manifest: Path, space: Space, template: str = "{}", progress: Progress | None = None
+) -> Evaluation:
+    """Measure how well the texts of a manifest find their files.
+
+    Args:
+        manifest: CSV with a header that has the columns `path` and `text`, a pair a row; relative
+            paths start at the manifest's folder.
+        template: the wording of a query, with `{}` where the text goes.
+
+    Raises:
+        LibraryError: when the manifest or the template cannot be used.
+    """
+    if "{}" not in template:
+        raise LibraryError(f"The template {template!r} has no {{}} where the text would go.")
+    pairs = read_pairs(manifest)
+    result = Evaluation()
+    galleries: dict[str, _Gallery] = {}
+    paths = list(dict.fromkeys(path for path, _ in pairs))
+    for done, (path, modality, prepared) in enumerate(_decode(paths, space), start=1):
+        if isinstance(prepared, str):
+            result.skipped.append((path, prepared))
+        else:
+            gallery = galleries.setdefault(modality, _Gallery(space, modality))
+            gallery.add(path, prepared)
+        if progress:
+            progress("Embedding the files", done, len(paths))
+    for modality in sorted(galleries, reverse=True):
+        result.media[modality] = _measure(galleries[modality], pairs, space, template)
+    return result
+
+
+def read_pairs(manifest: Path) -> list[tuple[Path, str]]:
+    """The distinct (path, text) pairs of a manifest, in order."""
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"path", "text"} <= set(reader.fieldnames or ()):
+                raise LibraryError(
+                    f"{manifest} has no columns path and text: its first line must name them."
+                )
+            rows = [(row["path"] or "", (row["text"] or "").strip()) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LibraryError(f"{manifest} cannot be read as a CSV file ({error}).") from error
+    pairs = [(manifest.parent / Path(path).expanduser(), text) for path, text in rows if text]
+    if not pairs:
+        raise LibraryError(f"{manifest} holds no pair of a path and a text.")
+    return list(dict.fromkeys(pairs))
+
+
+def retrieval_metrics(scores: Array, relevant: Array) -> dict[str, float]:
+    """The usual measures of a ranking, means over the queries.
+
+    Args:
+        scores: float (queries, gallery), higher is nearer. Equal scores stand in gallery order.
+        relevant: bool (queries, gallery), at least one True in a row.
+
+    Returns:
+        queries, gallery; chance: what precision@1 and recall@1 would be in random order;
+        recall@k: the share of queries with a right answer among the first k (the convention of
+        text-to-image retrieval); precision@k: right answers among the first k, over k; mrr: mean
+        of 1 / rank of the first right answer; map: mean average precision over the whole ranking.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    right = np.take_along_axis(relevant, order, axis=1)
+    ranks = np.arange(1, right.shape[1] + 1)
+    precision = np.cumsum(right, axis=1) / ranks
+    first = right.argmax(axis=1) + 1
+    metrics = {
+        "queries": len(right),
+        "gallery": right.shape[1],
+        "chance": float(relevant.mean(axis=1).mean()),
+    }
+    metrics |= {f"recall@{k}": float((first <= k).mean()) for k in CUTS}
+    metrics["mrr"] = float((1 / first).mean())
+    metrics["map"] = float(((precision * right).sum(axis=1) / right.sum(axis=1)).mean())
+    metrics |= {f"precision@{k}": float(right[:, :k].sum(axis=1).mean() / k) for k in (1, 10)}
+    return metrics
+
+
+def _measure(
+    gallery: _Gallery, pairs: Sequence[tuple[Path, str]], space: Space, template: str
+) -> dict[str, float]:
+    place = {path: n for n, path in enumerate(gallery.paths)}
+    pairs = [(path, text) for path, text in pairs if path in place]
+    texts = {text: n for n, text in enumerate(dict.fromkeys(text for _, text in pairs))}
+    relevant = np.zeros((len(texts), len(place)), dtype=bool)
+    for path, text in pairs:
+        relevant[texts[text], place[path]] = True
+    queries = space.encode_texts([template.replace("{}", text) for text in texts])
+    scores = gallery.scores(queries)
+    metrics = retrieval_metrics(scores, relevant)
+    if (relevant.sum(axis=0) == 1).all():
+        right = scores.argmax(axis=0) == relevant.argmax(axis=0)
+        metrics["zero_shot_top1"] = float(right.mean())
+    return metrics
+
+
+def _decode(paths: Sequence[Path], space: Space) -> Iterator[tuple[Path, str, list[Array] | str]]:
+    """Every file with its medium and prepared segments, or the reason why it is left out.
+
+    Decoding runs a few files ahead of the network, never more.
+    """
+
+    def read(path: Path) -> tuple[Path, str, list[Array] | str]:
+        try:
+            with open_media(path) as media:
+                modality = media.modality
+                if modality not in space.modalities:
+                    return path, modality, f"the space {space.name} cannot embed {modality}"
+                return (
+                    path,
+                    modality,
+                    [space.prepare(modality, s.content) for s in media.segments()],
+                )
+        except (MediaError, OSError) as error:
+            return path, "", str(error)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        waiting: deque[Future[tuple[Path, str, list[Array] | str]]] = deque()
+        for path in paths:
+            waiting.append(pool.submit(read, path))
+            if len(waiting) == 2 * _WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
