@@ -224,50 +224,55 @@ LOW = {*range(32, 40), 43, 47, 58, 67, 70}
 HIGH = {8, 9, 10, 72, 74, 78, 79, 112}
 
 
-def midi_score(seed: int) -> tuple[bytes, list[tuple[str, str]]]:
-    """One MIDI file of three phrases an instrument and one a drum; each one's caption and name."""
-    random = np.random.default_rng(seed)
-    events: list[tuple[float, bytes]] = []
-    slots: list[tuple[str, str]] = []
+class Score:
+    """Phrases one after the other, each in a slot of five seconds."""
 
-    def note(channel: int, start: float, length: float, pitch: int) -> None:
-        velocity = int(random.integers(70, 115))
-        events.append((start, bytes([0x90 | channel, pitch, velocity])))
-        events.append((start + length, bytes([0x80 | channel, pitch, 0])))
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.events: list[tuple[float, bytes]] = []
+        self.slots: list[tuple[str, str]] = []
+        """(caption, name) of each phrase."""
 
-    for program, text in enumerate(re.split(r";\n?", INSTRUMENTS)):
-        for phrase in range(3 if text else 0):
-            start = SLOT * len(slots)
-            events.append((start, bytes([0xC0, program])))
-            middle = 40 if program in LOW else 76 if program in HIGH else 62
-            scale = middle + np.array([-12, -8, -5, -3, 0, 2, 4, 5, 7, 9, 12])
-            if phrase == 0:  # a slow line
+    def note(self, channel: int, at: float, length: float, pitch: int) -> None:
+        """Play a note in the present slot, `at` seconds from its start."""
+        start = SLOT * len(self.slots) + at
+        velocity = int(self.random.integers(70, 115))
+        self.events.append((start, bytes([0x90 | channel, pitch, velocity])))
+        self.events.append((start + length, bytes([0x80 | channel, pitch, 0])))
+
+    def play_instrument(self, program: int, text: str) -> None:
+        """A slow line, chords, and a quick line, where the instrument is at home."""
+        middle = 40 if program in LOW else 76 if program in HIGH else 62
+        scale = middle + np.array([-12, -8, -5, -3, 0, 2, 4, 5, 7, 9, 12])
+        for phrase in range(3):
+            self.events.append((SLOT * len(self.slots), bytes([0xC0, program])))
+            if phrase == 0:
                 for beat in range(4):
-                    note(0, start + 0.9 * beat, 0.85, int(random.choice(scale)))
-            elif phrase == 1:  # chords
+                    self.note(0, 0.9 * beat, 0.85, int(self.random.choice(scale)))
+            elif phrase == 1:
                 for beat in range(3):
-                    root = middle + int(random.choice([-5, -3, 0, 2, 5]))
+                    root = middle + int(self.random.choice([-5, -3, 0, 2, 5]))
                     for step in (0, 4, 7):
-                        note(0, start + 1.25 * beat, 1.15, root + step)
-            else:  # a quick line
+                        self.note(0, 1.25 * beat, 1.15, root + step)
+            else:
                 for beat in range(14):
-                    note(0, start + 0.26 * beat, 0.25, int(random.choice(scale)))
-            slots.append((text, f"program-{program}-{phrase}"))
-    for drum, text in DRUMS.items():
-        start = SLOT * len(slots)
-        for beat in range(6):
-            note(9, start + 0.6 * beat, 0.5, drum)
-        slots.append((text, f"drum-{drum}"))
-    for beats in range(4):  # a whole kit
-        start = SLOT * len(slots)
-        for beat in range(16):
-            note(9, start + 0.25 * beat, 0.2, 42)
-            if beat % 4 == 0 or random.random() < 0.2:
-                note(9, start + 0.25 * beat, 0.2, 36)
-            if beat % 8 == 4 or (beats and random.random() < 0.1):
-                note(9, start + 0.25 * beat, 0.2, 38)
-        slots.append(("a drum kit", f"kit-{beats}"))
-    return midi_file(sorted(events)), slots
+                    self.note(0, 0.26 * beat, 0.25, int(self.random.choice(scale)))
+            self.slots.append((text, f"program-{program}-{phrase}"))
+
+    def play_drums(self) -> None:
+        """Each drum alone, then four beats of a kit."""
+        for drum, text in DRUMS.items():
+            for beat in range(6):
+                self.note(9, 0.6 * beat, 0.5, drum)
+            self.slots.append((text, f"drum-{drum}"))
+        for take in range(4):
+            for beat in range(16):
+                self.note(9, 0.25 * beat, 0.2, 42)
+                if beat % 4 == 0 or self.random.random() < 0.2:
+                    self.note(9, 0.25 * beat, 0.2, 36)
+                if beat % 8 == 4 or (take and self.random.random() < 0.1):
+                    self.note(9, 0.25 * beat, 0.2, 38)
+            self.slots.append(("a drum kit", f"kit-{take}"))
 
 
 def midi_file(events: list[tuple[float, bytes]]) -> bytes:
@@ -291,14 +296,18 @@ def midi_file(events: list[tuple[float, bytes]]) -> bytes:
 
 def render_instruments(soundfont: Path, seed: int) -> Iterator[tuple[str, str, Array]]:
     """(caption, name, mono samples at 44.1 kHz) of every phrase, played by fluidsynth."""
-    score, slots = midi_score(seed)
+    score = Score(seed)
+    for program, text in enumerate(re.split(r";\n?", INSTRUMENTS)):
+        if text:
+            score.play_instrument(program, text)
+    score.play_drums()
     with tempfile.TemporaryDirectory() as folder:
         midi, wave = Path(folder, "score.mid"), Path(folder, "score.wav")
-        midi.write_bytes(score)
+        midi.write_bytes(midi_file(sorted(score.events)))
         command = ["fluidsynth", "-n", "-i", "-q", "-r", str(RATE), "-F", wave, soundfont, midi]
         subprocess.run(command, check=True, capture_output=True)
         with soundfile.SoundFile(wave) as sound:
-            for text, name in slots:
+            for text, name in score.slots:
                 samples = sound.read(int(SLOT * RATE), dtype="float32", always_2d=True)
                 yield text, name, samples.mean(axis=1)[: int((SLOT - 0.5) * RATE)]
 

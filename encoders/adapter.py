@@ -21,7 +21,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -87,7 +87,7 @@ class Adapter:
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all. float16, which changes no vector by more than 0.001."""
-        tensors = {name: getattr(self, name) for name in _TENSORS}
+        tensors = {name: getattr(self, name).astype(np.float16) for name in _TENSORS}
         about = {"space": self.space, "dim": str(self.dim), "features": BACKBONE}
         _save(path, tensors, about | {"origin": self.origin})
 
@@ -127,23 +127,45 @@ class SoundCorpus:
     @property
     def digest(self) -> str:
         """Names its content, short."""
-        parts = [self.features.astype(np.float16).tobytes(), "\n".join(self.captions).encode()]
-        return hashlib.sha256(b"".join([*parts, self.labels.tobytes()])).hexdigest()[:12]
+        codes, largest = _narrow(self.features)
+        parts = [codes.tobytes(), largest.tobytes(), self.labels.astype(np.int64).tobytes()]
+        return hashlib.sha256(b"".join([*parts, *(c.encode() for c in self.captions)])).hexdigest()[
+            :12
+        ]
+
+    def rounded(self) -> SoundCorpus:
+        """As it comes back from a file."""
+        return replace(self, features=_widen(*_narrow(self.features)))
+
+    def join(self, other: SoundCorpus) -> SoundCorpus:
+        """The sounds of both; of the variants as many as both have."""
+        captions = tuple(sorted({*self.captions, *other.captions}))
+        sources = tuple(sorted({*self.sources, *other.sources}))
+        variants = min(self.features.shape[1], other.features.shape[1])
+        both = (self, other)
+        return SoundCorpus(
+            np.concatenate([c.features[:, :variants] for c in both]),
+            np.array([captions.index(c.captions[i]) for c in both for i in c.labels]),
+            captions,
+            np.array([sources.index(c.sources[i]) for c in both for i in c.groups]),
+            sources,
+        )
 
     def subset(self, chosen: Array) -> SoundCorpus:
         """The chosen sounds (a mask or indices)."""
-        return SoundCorpus(
-            self.features[chosen],
-            self.labels[chosen],
-            self.captions,
-            self.groups[chosen],
-            self.sources,
+        return replace(
+            self,
+            features=self.features[chosen],
+            labels=self.labels[chosen],
+            groups=self.groups[chosen],
         )
 
     def save(self, path: Path) -> None:
-        """Write it whole or not at all, features in float16."""
+        """Write it whole or not at all, features in eight bits each."""
+        codes, largest = _narrow(self.features)
         tensors = {
-            "features": self.features,
+            "features": codes,
+            "largest": largest,
             "labels": self.labels.astype(np.int16),
             "groups": self.groups.astype(np.int16),
         }
@@ -156,7 +178,7 @@ class SoundCorpus:
         tensors, about = _load(path)
         try:
             return cls(
-                features=tensors["features"].astype(np.float32),
+                features=_widen(tensors["features"], tensors["largest"]),
                 labels=tensors["labels"].astype(np.int64),
                 captions=tuple(json.loads(about["captions"])),
                 groups=tensors["groups"].astype(np.int64),
@@ -205,7 +227,7 @@ def fit_adapter(corpus: SoundCorpus, space_name: str, encode_texts: EncodeTexts)
     """
     present, labels = np.unique(corpus.labels, return_inverse=True)
     captions = [corpus.captions[i] for i in present]
-    sounds, variants, _ = corpus.features.shape
+    variants = corpus.features.shape[1]
     x = corpus.features.reshape(-1, FEATURES).astype(np.float64)
     y = np.repeat(np.eye(len(present))[labels], variants, axis=0)
     w = np.repeat(1 / np.bincount(labels)[labels], variants)
@@ -366,12 +388,23 @@ _PROBE = "a dog barking beside a piano in the rain"
 _SILENT = 1e-3
 
 
+def _narrow(features: Array) -> tuple[Array, Array]:
+    """Features, never negative, in eight bits each: codes, and the largest of each, (512,).
+
+    The codes follow the square root, so that small values, the most frequent, keep more digits.
+    """
+    largest = features.max(axis=(0, 1)).astype(np.float32)
+    shares = np.maximum(features, 0) / np.maximum(largest, 1e-9)
+    return np.round(255 * np.sqrt(shares)).astype(np.uint8), largest
+
+
+def _widen(codes: Array, largest: Array) -> Array:
+    return np.asarray((codes / np.float32(255)) ** 2 * largest, dtype=np.float32)
+
+
 def _save(path: Path, tensors: dict[str, Array], about: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    narrow = {
-        name: np.ascontiguousarray(t.astype(np.float16) if t.dtype.kind == "f" else t)
-        for name, t in tensors.items()
-    }
+    narrow = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     save_file(narrow, part, metadata=about)
     os.replace(part, path)
@@ -401,3 +434,58 @@ def _softmax(x: Array) -> Array:
 def _unit(x: Array) -> Array:
     out: Array = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     return out
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit an adapter from sound files. Returns the exit code."""
+    import argparse
+
+    from encoders.space import SpaceError, load_space
+    from encoders.weights import WeightsError
+
+    parser = argparse.ArgumentParser(
+        prog="python -m encoders.adapter",
+        description="Fit an audio adapter to your own sounds.",
+    )
+    parser.add_argument("manifest", type=Path, help="CSV file with the header path,text")
+    parser.add_argument("--space", default="embedded", help="as in app.py (default: embedded)")
+    parser.add_argument("--out", type=Path, default=Path("audio_adapter.safetensors"))
+    parser.add_argument("--corpus", type=Path, help="write the sounds' features here as well")
+    parser.add_argument(
+        "--add", action="store_true", help="fit to the shipped corpus and your sounds together"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the disturbed variants")
+    options = parser.parse_args(arguments)
+    try:
+        space = load_space(options.space)
+        corpus, bad = extract(options.manifest, space, options.seed, _show_progress)
+        for path, reason in bad:
+            print(f"Left out {path}: {reason}", file=sys.stderr)
+        if options.corpus is not None:
+            corpus.save(options.corpus)
+        # What a saved corpus would give, so that refitting from the file changes nothing.
+        corpus = corpus.rounded()
+        if options.add:
+            corpus = corpus.join(_shipped_corpus())
+        adapter = fit_adapter(corpus, space.name, space.encode_texts)
+        adapter.save(options.out)
+    except (AdapterError, SpaceError, WeightsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(
+        f"{options.out}: fitted to {len(corpus.labels)} sounds with {len(adapter.bias)} captions "
+        f"for the space {space.name}."
+    )
+    return 0
+
+
+def _show_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty() and (done % 10 == 0 or done == total):
+        print(f"\r{done} of {total} sounds", end="\n" if done == total else "", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

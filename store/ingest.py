@@ -34,8 +34,6 @@ FLUSH_SECONDS = 0.2  # a batch waits this long for more before it is encoded unf
 MAX_WORKERS = 16
 HASH_BYTES = 1 << 20
 
-Encode = Callable[[str, Sequence[np.ndarray]], np.ndarray]
-
 
 class UnfitVectorError(ValueError):
     """A vector that cannot be searched for."""
@@ -87,7 +85,6 @@ class Ingest:
         catalogue: Catalogue,
         files: Files,
         space: Space,
-        encode: Encode,
         committed: Callable[[list[Removed]], None],
         *,
         copy: bool = False,
@@ -98,7 +95,6 @@ class Ingest:
         self._catalogue = catalogue
         self._files = files
         self._space = space
-        self._encode_batch = encode
         self._committed = committed
         self._copy = copy
         self._titles = {Path(path): title for path, title in (titles or {}).items()}
@@ -186,7 +182,7 @@ class Ingest:
                 except media.MediaError as error:
                     job.reason = str(error)
                 except OSError as error:
-                    job.reason = f"{name} cannot be read: {error.strerror or error}."
+                    job.reason = f"{name} cannot be added: {error.strerror or error}."
                 except Exception as error:
                     job.reason = f"{name} cannot be decoded ({type(error).__name__}: {error})."
                 self._put(self._results, job)
@@ -347,7 +343,7 @@ class Ingest:
                 self._make_ready(job)
 
     def _vectors(self, modality: str, pieces: Sequence[Piece]) -> list[np.ndarray | str]:
-        encoded = self._encode_batch(modality, [piece.prepared for piece in pieces])
+        encoded = self._space.encode(modality, [piece.prepared for piece in pieces])
         return list(unit_rows(encoded, len(pieces), self._space.dim))
 
     def _vector(self, modality: str, piece: Piece) -> np.ndarray | str:

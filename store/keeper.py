@@ -9,7 +9,7 @@ import logging
 import random
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -25,16 +25,20 @@ BATCH = 1000  # segments written at a time
 CHECKED = 32  # vectors compared when the index is opened, per modality
 ATTEMPTS = 3  # at building the index anew, before it is given up until the library is opened again
 
-# What the catalogue knows of the index (meta "index_state"): closed in order, with a fingerprint
-# of the files; in use; or being opened, for a damaged file could bring the whole process down.
-CLOSED, OPEN, OPENING = "closed", "open", "opening"
+IDLE_SECONDS = 1.0  # without changes, after which the files on disk are called whole
+
+# The catalogue's word on the index (meta "index_state"): whole, with a fingerprint of its files, or
+# being written. Chroma does not only report damaged files, it can crash the process on them
+# (segmentation faults, seen after kill -9), so files that are not known to be whole are never
+# opened: the index is built anew without a look at them.
+WHOLE, WRITTEN = "whole", "written"
 
 
 class Keeper:
     """The one thread that writes to the index.
 
-    It starts by itself where the last process did not close the index in order, or something else
-    touched its files; otherwise with the first change, so that a mere search need not load Chroma.
+    It starts by itself where the last process was stopped while it wrote, or something else touched
+    the files; otherwise with the first change, so that a mere search need not load Chroma.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Keeper:
         self._number = int(catalogue.meta("index") or 0)
         self._index: Index | None = None
         self._ready = False
+        self._state = ""
         self._suspect = False
         self._ended = False
         self._news = threading.Condition()
@@ -67,11 +72,9 @@ class Keeper:
         self._hurry = False
         self._thread: threading.Thread | None = None
         self._tidy()
-        state = catalogue.meta("index_state") or ""
-        untouched = state == f"{CLOSED} {self._fingerprint()}"
         counts = catalogue.settled()
         unused = self._number == 0 and counts == {}
-        if counts is None or not (untouched or unused):
+        if counts is None or not (unused or self._untouched()):
             self.wake()
 
     @property
@@ -142,7 +145,7 @@ class Keeper:
             in_order = self._ready and self._closing and not (self._hurry or self._suspect)
             self._ready = False
             if self._close_index() and in_order:
-                self._catalogue.set_meta(index_state=f"{CLOSED} {self._fingerprint()}")
+                self._mark(WHOLE)
             with self._news:
                 self._ended = True
                 self._news.notify_all()
@@ -175,6 +178,8 @@ class Keeper:
         with self._news:
             wanted = self._wanted
         total = done = 0
+        if self._state != WRITTEN and self._catalogue.pending(1):
+            self._mark(WRITTEN)
         while changes := self._catalogue.pending(BATCH):
             if self._hurry:
                 return False
@@ -189,8 +194,14 @@ class Keeper:
         with self._news:
             self._done = wanted
             self._news.notify_all()
-            self._news.wait_for(lambda: self._closing or self._wanted > wanted)
+            if not self._news.wait_for(self._has_news(wanted), IDLE_SECONDS):
+                if self._state != WHOLE:
+                    self._mark(WHOLE)
+                self._news.wait_for(self._has_news(wanted))
             return self._wanted > wanted or not self._closing
+
+    def _has_news(self, wanted: int) -> Callable[[], bool]:
+        return lambda: self._closing or self._wanted > wanted
 
     def _apply(self, changes: Sequence[Change]) -> None:
         assert self._index is not None
@@ -204,12 +215,11 @@ class Keeper:
                 self._index.write(modality, list(segments.values()))
 
     def _open(self) -> None:
-        state = self._catalogue.meta("index_state") or ""
-        if state == OPENING:
-            raise IndexBroken("the last process ended while opening it")
         if self._number == 0:
             raise IndexBroken("there is none yet")
-        self._catalogue.set_meta(index_state=OPENING)
+        if not self._untouched():
+            raise IndexBroken("it was not closed in order, or its files have changed")
+        self._mark(WRITTEN)  # opening writes
         self._index = self._connect(create=False)
         while (counts := self._catalogue.settled()) is None:
             for_now = self._catalogue.pending(BATCH)
@@ -217,7 +227,6 @@ class Keeper:
                 self._apply(for_now)
                 self._catalogue.acknowledge(for_now[-1].number)
         self._check(self._index, counts)
-        self._catalogue.set_meta(index_state=OPEN)
         self._ready = True
 
     def _connect(self, create: bool) -> Index:
@@ -266,7 +275,7 @@ class Keeper:
         self._close_index()
         before, self._number = self._number, self._free_number()
         try:
-            self._catalogue.set_meta(index_state=OPENING)
+            self._mark(WRITTEN)
             index = self._index = self._connect(create=True)
             pending = self._catalogue.last_pending()
             self._fill(index)
@@ -283,7 +292,7 @@ class Keeper:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._number = before
             raise
-        self._catalogue.set_meta(index=str(self._number), index_state=OPEN)
+        self._catalogue.set_meta(index=str(self._number), index_state=WRITTEN)
         self._ready = True
         self._tidy()
 
@@ -328,6 +337,15 @@ class Keeper:
         except IndexBroken:
             return False
         return index is not None
+
+    def _mark(self, state: str) -> None:
+        self._state = state
+        seal = f"{state} {self._fingerprint()}" if state == WHOLE else state
+        self._catalogue.set_meta(index_state=seal)
+
+    def _untouched(self) -> bool:
+        """Whether the files are as they were when they were whole."""
+        return self._catalogue.meta("index_state") == f"{WHOLE} {self._fingerprint()}"
 
     def _fingerprint(self) -> str:
         """Names, sizes and times of the index's files."""

@@ -82,11 +82,10 @@ class Library:
     ) -> None:
         self.data = Path(os.path.realpath(data))
         self.space = space
-        self._exact_limit = exact_limit
+        self.exact_limit = exact_limit
         self._closing = threading.Event()
         self._using = threading.Condition()
         self._users = 0
-        self._encoding = threading.Lock()
         with contextlib.ExitStack() as undo:
             try:
                 self.data.mkdir(parents=True, exist_ok=True)
@@ -183,6 +182,11 @@ class Library:
             self._users += 1
         try:
             yield
+        except sqlite3.Error as error:
+            raise LibraryError(
+                f"The library's catalogue in {self.data} failed ({error}): make sure that the disk "
+                "is neither full nor read-only, then try again."
+            ) from error
         finally:
             with self._using:
                 self._users -= 1
@@ -213,7 +217,6 @@ class Library:
                 self._catalogue,
                 self._files,
                 self.space,
-                self._encode,
                 self._follow,
                 copy=copy,
                 titles=titles,
@@ -235,17 +238,20 @@ class Library:
             self._follow(removed)
             return [item.id for item in removed]
 
-    def _encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        with self._encoding:
-            return self.space.encode(modality, prepared)
-
     def _follow(self, removed: Sequence[Removed]) -> None:
         """Bring what is derived from the catalogue up to it."""
         for modality, matrix in self._matrices.items():
             gone = [n for item in removed if item.modality == modality for n in item.segments]
-            if gone:
-                matrix.drop(gone, self._catalogue)
-            matrix.catch_up(self._catalogue)
+            try:
+                if gone:
+                    matrix.drop(gone, self._catalogue)
+                matrix.catch_up(self._catalogue)
+            except OSError as error:
+                raise LibraryError(
+                    f"The library in {self.data} cannot be written ({error.strerror or error}): "
+                    "what was added is safe, and can be searched once there is room and the "
+                    "library is opened again."
+                ) from error
         for item in removed:
             if self._catalogue.get(item.id) is None:
                 self._files.delete(item.id, item.copy)
@@ -306,7 +312,7 @@ class Library:
     def _matches(
         self, modality: str, matrix: Matrix, vector: np.ndarray, k: int, without: int | None
     ) -> Matches:
-        if len(matrix) > self._exact_limit:
+        if len(matrix) > self.exact_limit:
             matches = self._ask_index(modality, len(matrix), vector, k, without)
             if matches is not None:
                 return Matches(matches, *matrix.moments(vector))
@@ -373,10 +379,10 @@ class Library:
                 for segment in opened.segments():
                     batch.append(self.space.prepare(opened.modality, segment.content))
                     if len(batch) == self.space.batch_size:
-                        rows.append(self._encode(opened.modality, batch))
+                        rows.append(self.space.encode(opened.modality, batch))
                         batch = []
                 if batch:
-                    rows.append(self._encode(opened.modality, batch))
+                    rows.append(self.space.encode(opened.modality, batch))
             vectors = np.concatenate(rows)
             return middle(unit_rows(vectors, len(vectors), self.space.dim))
         except media.MediaError as error:

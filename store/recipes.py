@@ -72,8 +72,8 @@ def _piano_note(midi: int, seconds: float, loudness: float) -> Samples:
     stiffness = 2.2e-4 * 2 ** ((midi - 57) / 14)
     n = np.arange(1, min(40, int(12_000 / f0)) + 1)
     hertz = n * f0 * np.sqrt(1 + stiffness * n**2)
-    brightness = 900 + 1500 * loudness + 1.2 * f0
-    levels = np.abs(np.sin(np.pi * n / 8.3)) / n**0.7 * np.exp(-hertz / brightness)
+    brightness = 1500 + 2200 * loudness + 1.2 * f0
+    levels = np.abs(np.sin(np.pi * n / 8.3)) / n**0.85 * np.exp(-hertz / brightness)
     slow = 6.91 / (0.35 + f0 / 900 + 2.2e-7 * hertz**2)
     fast = slow / 4.5
     rng = RandomState(midi)
@@ -84,7 +84,7 @@ def _piano_note(midi: int, seconds: float, loudness: float) -> Samples:
     t = times(seconds)
     strings *= 1 - np.exp(-t / 0.0012)
     knock = shape(noise(rng, 0.12), band(70, 900 + 800 * loudness)) * np.exp(-times(0.12) / 0.018)
-    note = scale(strings) + place(seconds, [(0, scale(knock, 0.16))])
+    note = scale(strings) + place(seconds, [(0, scale(knock, 0.05))])
     return fade(loudness * note, 0.0, min(0.12, seconds / 4))
 
 

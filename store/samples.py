@@ -32,7 +32,7 @@ class Sample:
     medium: str
     """ "image" or "audio"."""
     licence: str
-    """SPDX identifier, or "Public domain"."""
+    """SPDX identifier, "Public domain" or "No known copyright restrictions"."""
     credit: str
     source: str
     """Where author and licence are stated: an address, or a file of this project."""

@@ -49,23 +49,30 @@ def _walk_folder(
             if (status.st_dev, status.st_ino) in visited or os.path.realpath(folder) == barred:
                 continue
             visited.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
+            files, folders = _list(folder, wanted)
         except OSError as error:
             yield Found(
                 folder, folder, f"The folder {folder.name} cannot be read: {error.strerror}."
             )
             continue
-        folders = []
+        for name in files:
+            yield Found(folder / name, folder / name)
+        waiting += [folder / name for name in reversed(folders)]
+
+
+def _list(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[str], list[str]]:
+    """Names of the wanted files and of the folders in a folder, sorted."""
+    files: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            path = Path(entry.path)
             if _is_folder(entry):
-                folders.append(path)
-            elif wanted(path):
-                yield Found(path, path)
-        waiting += reversed(folders)
+                folders.append(entry.name)
+            elif wanted(Path(entry.path)):
+                files.append(entry.name)
+    return sorted(files), sorted(folders)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

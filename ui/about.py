@@ -40,10 +40,10 @@ def _text(page: Page) -> str:
     space = library.space
     can, cannot = CAN.get(space.name, CAN_ANY)
     held = {kind: library.count(kind) for kind in cards.NOUNS}
-    kinds = [cards.NOUNS[kind][1] for kind in ("image", "audio") if kind in space.modalities]
+    each = " or ".join(cards.NOUNS[kind][0] for kind in held if kind in space.modalities)
     facts = [
         ("Version", _version()),
-        ("Space", f"{space.name}: {space.dim} numbers for each {' or '.join(k[:-1] for k in kinds)}"),
+        ("Space", f"{space.name}; each {each} is a point in it, told by {space.dim} numbers"),
         ("Library", cards.counted(held["image"], held["audio"])),
     ]
     if page.paths:

@@ -38,7 +38,7 @@ def size(count: float) -> str:
     """Bytes for people: 812 bytes, 1.2 MB."""
     if count < 1000:
         return f"{count:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
+    for unit in ("kB", "MB", "GB"):  # noqa: B007 (the one it ends with counts)
         count /= 1000
         if count < 1000:
             break
@@ -98,7 +98,8 @@ def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[t
             many = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
             facts.append(("Recording", f"{float(details['rate']) / 1000:g} kHz, {many}"))
     facts.append(("Size", size(item.bytes)))
-    facts.append(("Added", time.strftime("%d %B %Y, %H:%M", time.localtime(item.added)).lstrip("0")))
+    added = time.strftime("%d %B %Y, %H:%M", time.localtime(item.added))
+    facts.append(("Added", added.lstrip("0")))
     if item.copied:
         facts.append(("Lies", "in Anyfind's library, as a copy"))
     elif paths:

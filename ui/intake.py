@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 200  # rows kept for the page; the counts go on
 BATCH = 64  # uploads handed to the library in one call
+LINGER = 0.7  # seconds after the last upload in which more of the same drop are awaited
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class Intake:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._waiting = 0
+        self._drop = ""  # which drop of files the state tells of
+        self._ended = 0.0
         self._state = State()
         self._recent: deque[Row] = deque(maxlen=SHOWN)
         self._rows: dict[str, Row] = {}
@@ -68,14 +72,19 @@ class Intake:
         self._thread = threading.Thread(target=self._run, name="anyfind-intake", daemon=True)
         self._thread.start()
 
-    def put(self, what: Upload | Path) -> None:
-        """Queue an uploaded file (copied into the library) or a path of this machine (not)."""
+    def put(self, what: Upload | Path, drop: str = "") -> None:
+        """Queue an uploaded file (copied into the library) or a path of this machine (not).
+
+        `drop` names what was dropped together: it gets one report.
+        """
         with self._lock:
-            if not self._state.busy:
-                self._state = State(busy=True)
+            if not self._state.busy and (not drop or drop != self._drop):
+                self._state = State()
                 self._recent.clear()
                 self._rows.clear()
                 self._stop.clear()
+            self._drop = drop
+            self._state.busy = True
             self._waiting += 1
             if isinstance(what, Upload):
                 self._state.total += 1
@@ -91,13 +100,13 @@ class Intake:
     def stop(self) -> None:
         """Stop after the files in hand; what was added stays."""
         with self._lock:
-            if self._state.busy:
-                self._state.stopping = True
-                self._stop.set()
+            self._state.stopping = True
+            self._stop.set()
 
     def state(self) -> State:
         with self._lock:
             copy = State(**{**vars(self._state), "rows": [Row(**vars(r)) for r in self._recent]})
+            copy.busy |= bool(self._drop) and time.monotonic() - self._ended < LINGER
         return copy
 
     def close(self) -> None:
@@ -178,6 +187,7 @@ class Intake:
             self.version += 1
             if self._waiting == 0:
                 self._state.busy = False
+                self._ended = time.monotonic()
                 for row in self._rows.values():
                     if row.state == "waiting":
                         row.state = "stopped"

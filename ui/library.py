@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -14,6 +14,11 @@ from store.library import LibraryError
 from ui import cards, icons
 from ui.intake import State
 from ui.page import Page
+
+if TYPE_CHECKING:
+    from store.library import Library
+
+Drawn = tuple[str, str, int, int]  # heading, list, offset, the library's version
 
 PAGE_SIZE = 60
 POLL_SECONDS = 0.5
@@ -72,17 +77,12 @@ def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
         )
         timer = gr.Timer(POLL_SECONDS, active=False)
 
-    def draw(modality: str, start: int) -> tuple[str, str, int, int]:
-        try:
-            return _summary(page), *_shelf(page, modality or None, start)
-        except LibraryError as error:
-            return cards.sentence(str(error)), "", 0, page.intake.version
+    def draw(modality: str, start: int) -> Drawn:
+        return _draw(page, modality, start)
 
     def poll(modality: str, start: int, version: int) -> tuple[Any, ...]:
         state = page.intake.state()
-        listed = (
-            (gr.skip(),) * 4 if version == page.intake.version else draw(modality, start)
-        )
+        listed = (gr.skip(),) * 4 if version == page.intake.version else draw(modality, start)
         return _progress(state), gr.Timer(active=state.busy), *listed
 
     def add_folder(text: str, modality: str, start: int, version: int) -> tuple[Any, ...]:
@@ -95,24 +95,17 @@ def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
         page.intake.stop()
         return poll(modality, start, version)
 
-    def remove(
-        modality: str, start: int, event: gr.EventData
-    ) -> tuple[str, str, str, int, int]:
-        ids = [str(item_id) for item_id in event.ids][:PAGE_SIZE]
-        try:
-            gone = page.library.remove(ids)
-        except LibraryError as error:
-            return cards.sentence(str(error)), *draw(modality, start)
-        except Exception:
-            log.exception("removing failed")
-            text = "These could not be removed; Anyfind's log has the details."
-            return cards.sentence(text), *draw(modality, start)
-        page.intake.changed()
-        text = f"Removed {len(gone)} {'item' if len(gone) == 1 else 'items'}."
-        return cards.sentence(text, "done"), *draw(modality, start)
+    def remove(modality: str, start: int, event: gr.EventData) -> tuple[Any, ...]:
+        told = _remove(page, [str(item_id) for item_id in event.ids][:PAGE_SIZE])
+        return told, *draw(modality, start)
 
-    def turn(modality: str, event: gr.EventData) -> tuple[str, str, int, int]:
+    def turn(modality: str, event: gr.EventData) -> Drawn:
         return draw(modality, int(event.offset))
+
+    def opened() -> tuple[Any, ...]:
+        told, *rest = poll("", 0, -1)
+        # An old report is of no interest to who opens the page afresh.
+        return (told if page.intake.state().busy else ""), *rest
 
     how: dict[str, Any] = {
         "show_progress": "hidden",
@@ -133,7 +126,31 @@ def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
         for trigger in (folder.submit, add.click):
             trigger(add_folder, [folder, *state], [folder, *polled], **how)
 
-    return polled, lambda: poll("", 0, -1)
+    return polled, opened
+
+
+def _draw(page: Page, modality: str, start: int) -> Drawn:
+    """The heading, a page of the list, its offset, and the library's version it is of."""
+    version = page.intake.version
+    try:
+        library = page.library
+        heading = cards.counted(library.count("image"), library.count("audio"))
+        return f"<h1>{heading}</h1>", *_shelf(library, modality or None, start, page.paths), version
+    except LibraryError as error:
+        return cards.sentence(str(error)), "", 0, version
+
+
+def _remove(page: Page, ids: list[str]) -> str:
+    """Take items out of the library; what to say of it."""
+    try:
+        gone = page.library.remove(ids)
+    except LibraryError as error:
+        return cards.sentence(str(error))
+    except Exception:
+        log.exception("removing failed")
+        return cards.sentence("These could not be removed; Anyfind's log has the details.")
+    page.intake.changed()
+    return cards.sentence(f"Removed {len(gone)} {'item' if len(gone) == 1 else 'items'}.", "done")
 
 
 def _add(page: Page, text: str) -> str:
@@ -151,11 +168,6 @@ def _add(page: Page, text: str) -> str:
         return f"“{text[:200]}” cannot be looked into; check the path and its permissions."
     page.intake.put(path)
     return ""
-
-
-def _summary(page: Page) -> str:
-    library = page.library
-    return f"<h1>{cards.counted(library.count('image'), library.count('audio'))}</h1>"
 
 
 def _progress(state: State) -> str:
@@ -176,14 +188,16 @@ def _progress(state: State) -> str:
         button = "" if state.stopping else '<button type="button" data-stop>Stop</button>'
         head = f"<header><h2>{title}</h2><small>{count}</small>{button}</header>{bar}"
     else:
-        head = f'<header><h2>{_report(state)}</h2><button type="button" data-close>Close</button></header>'
+        button = '<button type="button" data-close>Close</button>'
+        head = f"<header><h2>{_report(state)}</h2>{button}</header>"
     if state.error:
         head += f'<p class="say sorry" role="alert">{escape(state.error)}</p>'
+    latest = state.rows[::-1]
     rows = "".join(
         f'<li class="{row.state}"><span class="file">{escape(row.name)}</span>'
         f'<span class="mark">{MARKS.get(row.state, "")}</span>'
         f'<span class="reason">{escape(row.reason)}</span></li>'
-        for row in sorted(reversed(state.rows), key=_urgency)[:SKIPS_SHOWN]
+        for row in sorted(latest, key=_urgency)[:SKIPS_SHOWN]
     )
     return cards.fresh(f'<div class="intake" role="status">{head}<ul>{rows}</ul></div>')
 
@@ -208,9 +222,8 @@ def _report(state: State) -> str:
     return f"{report}; stopped before the end" if state.stopping and parts else report
 
 
-def _shelf(page: Page, modality: str | None, start: int) -> tuple[str, int, int]:
-    """A page of the library, newest first; its offset and the library's version."""
-    library, version = page.library, page.intake.version
+def _shelf(library: Library, modality: str | None, start: int, paths: bool) -> tuple[str, int]:
+    """A page of the library, newest first, and its offset."""
     total = library.count(modality)
     start = max(0, min(start, (total - 1) // PAGE_SIZE * PAGE_SIZE))
     if total == 0:
@@ -219,9 +232,9 @@ def _shelf(page: Page, modality: str | None, start: int) -> tuple[str, int, int]
             if modality
             else "The library is empty: drop some pictures and sounds above."
         )
-        return cards.fresh(f'<p class="none">{text}</p>'), 0, version
+        return cards.fresh(f'<p class="none">{text}</p>'), 0
     items = library.items(modality, offset=start, limit=PAGE_SIZE)
-    shown = "".join(_picked(cards.card(item, paths=page.paths), item) for item in items)
+    shown = "".join(_picked(cards.card(item, paths=paths), item) for item in items)
     pages = ""
     if total > PAGE_SIZE:
         last = min(start + PAGE_SIZE, total)
@@ -233,7 +246,7 @@ def _shelf(page: Page, modality: str | None, start: int) -> tuple[str, int, int]
             f"<span>{start + 1:,}–{last:,} of {total:,}</span>"
             f'<button type="button" data-turn="{start + PAGE_SIZE}"{on}>Older</button></nav>'
         )
-    return cards.fresh(f'<div class="grid">{shown}</div>{pages}'), start, version
+    return cards.fresh(f'<div class="grid">{shown}</div>{pages}'), start
 
 
 def _picked(card: str, item: Any) -> str:

@@ -44,10 +44,10 @@
   };
 
   // ---- uploads ----
-  function upload(file, to, progress = () => {}) {
+  function upload(file, drop = "", progress = () => {}) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
-      const address = `upload?to=${to}&name=${encodeURIComponent(file.name)}`;
+      const address = `upload?drop=${drop}&name=${encodeURIComponent(file.name)}`;
       request.open("POST", address);
       request.setRequestHeader("X-Anyfind", "upload");
       request.responseType = "json";
@@ -96,7 +96,7 @@
       tab("Search");
       wait(true);
       try {
-        trigger("file", { token: await upload(file, "search") });
+        trigger("file", { token: await upload(file) });
       } catch (error) {
         wait(false);
         say(error.message);
@@ -359,6 +359,7 @@
 
   // ---- library ----
   let send = () => {};
+  let stopSending = () => {};
 
   function drop(element, trigger) {
     const input = one("#drop-input", element);
@@ -366,6 +367,7 @@
     let queue = [];
     let total = 0;
     let running = 0;
+    let name = ""; // of what is dropped together, for one report
     const tell = (file, part) => {
       const done = total - queue.length - running;
       told.textContent = file ? `Sending ${done + 1} of ${total}: ${file.name} (${Math.round(100 * part)} %)` : "";
@@ -375,7 +377,7 @@
       while (queue.length) {
         const file = queue.shift();
         try {
-          await upload(file, "library", (part) => tell(file, part));
+          await upload(file, name, (part) => tell(file, part));
           trigger("arrived", {});
         } catch (error) {
           say(error.message);
@@ -388,9 +390,14 @@
       }
     }
     send = (files) => {
+      if (!total) name = Math.random().toString(36).slice(2);
       queue.push(...files);
       total += files.length;
       for (let more = Math.min(2 - running, queue.length); more > 0; more -= 1) work();
+    };
+    stopSending = () => {
+      total -= queue.length;
+      queue = [];
     };
     input.addEventListener("change", () => {
       send([...input.files]);
@@ -406,7 +413,10 @@
 
   function progress(element, trigger) {
     element.addEventListener("click", (event) => {
-      if (event.target.closest("[data-stop]")) trigger("stop", {});
+      if (event.target.closest("[data-stop]")) {
+        stopSending();
+        trigger("stop", {});
+      }
       if (event.target.closest("[data-close]")) one(".intake", element)?.remove();
     });
   }

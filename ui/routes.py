@@ -136,7 +136,7 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
         return FileResponse(path, media_type=kind, headers=headers)
 
     @app.post("/upload")
-    async def upload(request: Request, name: str, to: str = "search") -> Response:
+    async def upload(request: Request, name: str, drop: str = "") -> Response:
         gate(request)
         # A header that a form of another site cannot send without asking first.
         if request.headers.get("x-anyfind") != "upload":
@@ -157,8 +157,8 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
             await anyio.to_thread.run_sync(page.uploads.drop, arriving)
             raise
         page.uploads.keep(arriving)
-        if to == "library":
-            page.intake.put(arriving)
+        if drop:  # for the library; else it waits to be searched by
+            page.intake.put(arriving, drop[:40])
         return JSONResponse({"token": arriving.token})
 
     for address, content, kind in (

@@ -117,9 +117,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
     results.pick(pick, [modality, count], [words, *found], **how)
     results.similar(by_item, [modality, count], found, **how)
     beside.file(by_file, [modality, count], found, **how)
-    gr.on(
-        [modality.change, count.change], answer, [query, modality, count], results, **how
-    )
+    gr.on([modality.change, count.change], answer, [query, modality, count], results, **how)
 
     def again(query: Query, modality: str, count: int, version: int) -> tuple[Any, int]:
         now = page.intake.version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -53,6 +54,8 @@ class Running:
 
     def close(self) -> None:
         """Stops serving, adding and removes what was uploaded and not added. Idempotent."""
+        # The streams of open pages are cut off, which uvicorn reports with tracebacks.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
         self._thread.join(timeout=10)
         while self._closing:

@@ -10,7 +10,13 @@ import pytest
 from store.recipes import RECIPES
 from store.samples import Sample, read_samples
 
-LICENCES = {"CC0-1.0", "CC-BY-2.0", "Public domain", "Apache-2.0"}
+LICENCES = {
+    "CC0-1.0",
+    "CC-BY-2.0",
+    "Public domain",
+    "No known copyright restrictions",
+    "Apache-2.0",
+}
 SUFFIXES = {"image": {".png", ".jpg"}, "audio": {".mp3", ".wav"}}
 
 samples = pytest.mark.parametrize("sample", read_samples(), ids=lambda s: s.slug)

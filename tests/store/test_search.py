@@ -168,9 +168,9 @@ def test_chroma_and_the_matrix_find_the_same(
         for k in (1, 10, 50):
             assert library._keeper.query("audio", query, 1) is not None
             approximate = library.nearest(query, k=k)
-            library._exact_limit = 10**9
+            library.exact_limit = 10**9
             exact = library.nearest(query, k=k)
-            library._exact_limit = 0
+            library.exact_limit = 0
             assert [hit.id for hit in approximate] == [hit.id for hit in exact]
             assert [hit.start for hit in approximate] == [hit.start for hit in exact]
             assert [hit.score for hit in approximate] == pytest.approx(

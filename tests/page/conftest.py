@@ -1,0 +1,155 @@
+"""One server and one browser a module; real Library, real Chroma, real Chromium, a fake space."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from store.library import Library
+from tests.fakes import FakeSpace
+from tests.media import makers
+
+# gradio_client asks the hub who is calling, with every Client; these tests are offline.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+CHROMIUM = os.environ.get("ANYFIND_CHROMIUM") or shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--mute-audio",
+]
+XSS = '"><img src=x onerror="document.title=1"> ${document.title=2} `{{title}}`.png'
+
+
+@dataclass
+class Served:
+    """A page being served, and the library behind it."""
+
+    library: Library
+    address: str
+    media: Path  # the folder the library was filled from
+    login: tuple[str, str] | None = None
+
+
+def make_media(folder: Path) -> Path:
+    """Six pictures and three sounds; "high" lies in the last ten seconds of "siren.wav"."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, colour in enumerate(("red", "#00ff00", "blue")):
+        name = {"#00ff00": "green"}.get(colour, colour)
+        makers.make_picture(folder / f"{name}.png", colour, (96 + 8 * number, 64))
+        makers.make_halves(folder / f"half {name}.png", (64 + 8 * number, 96))
+    makers.make_tone(folder / "hum.wav", 100, 2)
+    makers.make_tone(folder / "whistle.wav", 800, 2)
+    siren = np.concatenate([makers.tone(700, 15, 8000), makers.tone(3000, 10, 8000)])
+    makers.write_sound(folder / "siren.wav", siren, 8000)
+    return folder
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Serves a page for the length of a module."""
+    from ui import serve as serve_page
+
+    open_: list[Any] = []
+
+    def start(space: Any = None, *, fill: bool = True, **options: Any) -> Served:
+        folder = tmp_path_factory.mktemp("page")
+        library = Library(folder / "data", space or FakeSpace())
+        open_.append(library)
+        media = make_media(folder / "media")
+        if fill:
+            library.add([media])
+        running = serve_page(library, port=0, prevent_thread_lock=True, **options)
+        open_.append(running)
+        return Served(library, running.address, media, options.get("auth"))
+
+    yield start
+    for one in reversed(open_):
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def served(serve: Serve) -> Served:
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine (Debian: apt install chromium)")
+    with (
+        playwright.sync_playwright() as running,
+        running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as chromium,
+    ):
+        yield chromium
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page in a fresh context; afterwards: nothing asked of others, no script failed."""
+    contexts: list[Any] = []
+    asked: list[str] = []
+    faults: list[str] = []
+
+    def go(served: Served, *, ready: str = "#results .answer", **options: Any) -> Any:
+        options.setdefault("viewport", {"width": 1280, "height": 800})
+        context = browser.new_context(**options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(served.address)
+        page.wait_for_selector(ready)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts <= {"127.0.0.1"}
+    assert faults == []
+
+
+def search(page: Any, text: str) -> None:
+    """Type a query, press Enter, and wait for its answer."""
+    before = page.get_attribute("#results .answer", "data-answer")
+    page.fill("#q input", text)
+    page.press("#q input", "Enter")
+    renewed(page, before)
+
+
+def renewed(page: Any, before: str | None, box: str = "#results") -> None:
+    page.wait_for_function(
+        "([box, before]) => document.querySelector(box + ' .answer')?.dataset.answer !== before",
+        arg=[box, before],
+    )
+
+
+def answered(page: Any, act: Callable[[], Any]) -> None:
+    """Do something and wait for the results to be renewed."""
+    before = page.get_attribute("#results .answer", "data-answer")
+    act()
+    renewed(page, before)
+
+
+def titles(page: Any, kind: str = ".tile") -> list[str]:
+    return page.locator(f"#results {kind} .name").all_inner_texts()
+
+
+def tab(page: Any, name: str) -> None:
+    page.click(f'#tabs button[role="tab"]:has-text("{name}")')

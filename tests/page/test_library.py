@@ -1,0 +1,196 @@
+"""The Library tab in a real browser: files in, files out, and searching meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.fakes import FakeSpace
+from tests.media import makers
+from tests.page.conftest import Serve, Served, search, tab, titles
+
+
+def finish(page: Any) -> str:
+    """Wait for the report of what was added."""
+    page.wait_for_selector("#progress [data-close]")
+    return page.inner_text("#progress h2")
+
+
+def shelf(page: Any) -> list[str]:
+    return page.locator("#shelf .cell .name").all_inner_texts()
+
+
+def test_upload_find_and_remove(served: Served, visit: Any, tmp_path: Path) -> None:
+    page = visit(served)
+    makers.make_picture(tmp_path / "snow.png", "white", (90, 60))
+    makers.make_tone(tmp_path / "hiss.wav", 9000, 1)
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+    shutil.copy(served.media / "red.png", tmp_path / "again.png")
+    tab(page, "Library")
+    page.wait_for_selector("#shelf .cell")
+    names = ("snow.png", "torn.jpg", "again.png", "hiss.wav")
+    page.set_input_files("#drop-input", [tmp_path / name for name in names])
+    page.wait_for_function("document.querySelectorAll('#progress li').length === 4")
+    assert finish(page) == "2 added, 1 already there, 1 skipped"
+    first = page.locator("#progress li").first  # what was skipped stands first, with its reason
+    assert first.locator(".file").inner_text() == "torn.jpg"
+    assert "torn.jpg" in first.locator(".reason").inner_text()
+    assert "anyfind-page" not in page.inner_text("#progress")
+    page.wait_for_function("document.querySelector('#counts').innerText.includes('7 pictures')")
+    assert {"snow", "hiss"} <= {name.partition(".")[0] for name in shelf(page)}
+    [item] = [one for one in served.library.items() if one.title.startswith("snow")]
+    assert item.copied
+    assert Path(item.path).is_relative_to(served.library.data)
+
+    tab(page, "Search")
+    search(page, "white")
+    assert titles(page)[0].startswith("snow")
+
+    tab(page, "Library")
+    cell = page.locator(f"#shelf .cell:has([data-id='{item.id}'])")
+    cell.hover()
+    cell.locator("input").check()
+    assert page.inner_text("#picked b") == "1 selected"
+    page.click("#picked .danger")
+    assert "Remove 1 item" in page.inner_text("#confirm")
+    page.click("#confirm .danger")
+    page.wait_for_selector(f"#shelf [data-id='{item.id}']", state="detached")
+    assert "Removed 1 item." in page.inner_text("#progress")
+    assert served.library.get(item.id) is None
+    assert not Path(item.path).exists()
+    assert page.locator("#picked").is_hidden()
+
+    tab(page, "Search")
+    page.wait_for_function(
+        f"!document.querySelector('#results [data-id=\"{item.id}\"]')"
+    )  # the old answer is renewed too
+    search(page, "white")
+    assert not any(name.startswith("snow") for name in titles(page))
+
+
+def test_removing_asks_first(served: Served, visit: Any) -> None:
+    page = visit(served)
+    tab(page, "Library")
+    page.wait_for_selector("#shelf .cell")
+    count = served.library.count()
+    page.locator("#shelf .cell").first.hover()
+    page.locator("#shelf .pick input").first.check()
+    page.click("#picked .danger")
+    page.click("#confirm .quiet")
+    page.wait_for_selector("#confirm", state="detached")
+    assert served.library.count() == count
+
+
+def test_a_folder_of_this_machine_is_added_in_place(
+    served: Served, visit: Any, tmp_path: Path
+) -> None:
+    page = visit(served)
+    (tmp_path / "deep").mkdir()
+    makers.make_picture(tmp_path / "deep" / "grass.png", "#00ff00", (80, 40))
+    tab(page, "Library")
+    page.fill("#folder input", str(tmp_path))
+    page.click("#add-folder")
+    assert finish(page) == "1 added"
+    [item] = [one for one in served.library.items() if one.title.startswith("grass")]
+    assert not item.copied
+    page.fill("#folder input", str(tmp_path / "nowhere"))
+    page.press("#folder input", "Enter")
+    page.wait_for_selector("#progress .say")
+    assert "There is no folder" in page.inner_text("#progress")
+    page.fill("#folder input", "deep")
+    page.press("#folder input", "Enter")
+    page.wait_for_function(
+        "document.querySelector('#progress').innerText.includes('not a whole path')"
+    )
+    served.library.remove([item.id])
+
+
+def test_the_list_has_pages_and_kinds(serve: Serve, visit: Any) -> None:
+    served = serve()
+    for number in range(70):
+        makers.make_picture(served.media / f"n{number}.png", (number, 10, 10), (24, 24))
+    served.library.add([served.media])
+    page = visit(served)
+    tab(page, "Library")
+    page.wait_for_selector("#shelf .pages")
+    assert page.locator("#shelf .cell").count() == 60
+    assert page.inner_text("#shelf .pages span") == "1–60 of 79"
+    page.click("#shelf .pages button:has-text('Older')")
+    page.wait_for_function("document.querySelectorAll('#shelf .cell').length === 19")
+    page.click("#shelf-in label:has-text('Sounds')")
+    page.wait_for_function("document.querySelectorAll('#shelf .cell').length === 3")
+    page.click("#shelf .open >> nth=0")
+    assert page.locator("#viewer audio").count() == 1
+    page.click("#viewer [data-act='similar']")  # leads to the Search tab
+    page.wait_for_selector("#results .like")
+
+
+class SlowSpace(FakeSpace):
+    """Takes its time for every batch of two pictures."""
+
+    batch_size = 2
+    seconds = 0.0
+
+    def encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        if modality == "image":
+            time.sleep(self.seconds)
+        return super().encode(modality, prepared)
+
+
+def test_searching_stays_quick_while_files_are_added(
+    serve: Serve, visit: Any, tmp_path: Path
+) -> None:
+    space = SlowSpace()
+    served = serve(space)
+    space.seconds = 1
+    page = visit(served)
+    search(page, "red")
+    for number in range(12):
+        makers.make_picture(tmp_path / f"n{number}.png", (9, 9, number), (24, 24))
+    tab(page, "Library")
+    page.set_input_files("#drop-input", sorted(tmp_path.iterdir()))
+    page.wait_for_selector("#progress [role='progressbar']")
+    tab(page, "Search")
+    for text in ("blue", "green", "red"):
+        began = time.monotonic()
+        search(page, text)
+        assert time.monotonic() - began < 1
+        assert titles(page)[0] == text
+    tab(page, "Library")
+    assert page.locator("#progress [data-stop]").count() == 1, "it was over too soon to tell"
+    page.click("#progress [data-stop]")
+    assert "stopped" in finish(page).lower()
+    assert served.library.count("image") < 18
+
+
+def test_a_page_opened_meanwhile_shows_the_progress(
+    serve: Serve, visit: Any, tmp_path: Path
+) -> None:
+    space = SlowSpace()
+    served = serve(space)
+    first = visit(served)
+    second = visit(served)
+    space.seconds = 0.8
+    for number in range(6):
+        makers.make_picture(tmp_path / f"n{number}.png", (9, 9, number), (24, 24))
+    tab(first, "Library")
+    first.set_input_files("#drop-input", sorted(tmp_path.iterdir()))
+    first.wait_for_selector("#progress [role='progressbar']")
+    second.reload()
+    tab(second, "Library")
+    assert finish(second) == "6 added"
+    second.wait_for_function("document.querySelector('#counts').innerText.includes('12 pictures')")
+
+
+def test_too_large_an_upload_is_refused(serve: Serve, visit: Any, tmp_path: Path) -> None:
+    page = visit(serve(max_upload_mb=1))
+    (tmp_path / "huge.wav").write_bytes(bytes(1_200_000))
+    tab(page, "Library")
+    page.set_input_files("#drop-input", tmp_path / "huge.wav")
+    page.wait_for_selector("#toast")
+    assert "larger than 1 MB" in page.inner_text("#toast")
