@@ -52,9 +52,12 @@ def embedded_clip(progress: Progress | None = None) -> Clip:
             dynamic=(0, 1),
         ),
         image=Recipe(
-            "embedded-image-1",
+            "embedded-image-2",
             lambda: image_module(model(), PREPROCESS),
             np.zeros((2, *PREPROCESS.size, 3), dtype=np.uint8),
+            # The stem and the first block, which hold nearly all of bfloat16's error: the worst
+            # cosine to the exact output rises from 0.98 to 0.9986 (benchmarks/encode.py).
+            exact_convolutions=3,
             chunk=2,
         ),
     )

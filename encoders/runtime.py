@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -46,6 +47,9 @@ class Recipe:
     """The axes of the input whose length changes; the batch axis at least."""
     reduced_precision: bool = True
     """Whether bfloat16 is good enough where the processor has it."""
+    exact_convolutions: int = 0
+    """So many convolutions at the start stay in float32 even so: a depthwise one on large maps
+    can lose more in bfloat16 than all the rest."""
     chunk: int | None = None
     """Rows that one core works on at a time, for throughput; None: all cores on the whole batch,
     for the shortest answer."""
@@ -146,10 +150,28 @@ def convert(recipe: Recipe, path: Path) -> None:
     part.mkdir(parents=True)
     try:
         openvino.save_model(model, part / path.name, compress_to_fp16=True)
+        _keep_exact(part / path.name, recipe.exact_convolutions)
         for name in (path.with_suffix(".bin").name, path.name):  # the .xml last: it marks the end
             os.replace(part / name, path.parent / name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _keep_exact(path: Path, convolutions: int) -> None:
+    """Mark all layers up to so many convolutions as not to be run in bfloat16."""
+    # OpenVINO reads this mark from the file, but its Python interface cannot set it.
+    tree = ElementTree.parse(path)
+    for layer in tree.iterfind("layers/layer"):
+        convolutions -= layer.get("type") in {"Convolution", "GroupConvolution"}
+        if convolutions < 0:
+            break
+        if layer.get("type") not in {"Const", "Parameter", "Result"}:
+            info = layer.find("rt_info")
+            if info is None:
+                info = ElementTree.Element("rt_info")
+                layer.insert(0 if layer.find("data") is None else 1, info)
+            ElementTree.SubElement(info, "attribute", name="precise", version="0")
+    tree.write(path)
 
 
 def _path(recipe: Recipe) -> Path:

@@ -332,6 +332,14 @@ class Catalogue:
         rows = self._rows(f"SELECT {ITEM} FROM items WHERE id = ?", (id,))
         return self._item(rows[0]) if rows else None
 
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of some ids that are items."""
+        found: set[str] = set()
+        for chunk in _chunks(ids, 500):
+            rows = self._rows(f"SELECT id FROM items WHERE id IN ({_marks(chunk)})", chunk)
+            found.update(row[0] for row in rows)
+        return found
+
     def seen(self, path: Path, size: int, mtime_ns: int) -> Item | None:
         """The item of a file that has not changed since it was seen."""
         rows = self._rows(

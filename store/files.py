@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -59,13 +59,18 @@ class Files:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def sweep(self, known: Callable[[str], bool]) -> None:
-        """Remove what a killed process left: half-written files, files of items never committed."""
+    def sweep(self, known: Callable[[list[str]], set[str]]) -> None:
+        """Remove what a killed process left: half-written files, files of items never committed.
+
+        `known` tells which of some ids are in the catalogue.
+        """
         for folder in (self.media, self.previews):
-            for entry in _entries(folder):
-                if entry.endswith(".part") or not known(entry.partition(".")[0]):
+            names = os.listdir(folder)
+            ids = known([name.partition(".")[0] for name in names])
+            for name in names:
+                if name.endswith(".part") or name.partition(".")[0] not in ids:
                     with contextlib.suppress(OSError):
-                        (folder / entry).unlink()
+                        (folder / name).unlink()
 
 
 def safe_suffix(path: Path) -> str:
@@ -84,11 +89,6 @@ def _write(target: Path, save: Callable[[BinaryIO], None]) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _entries(folder: Path) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        yield from [entry.name for entry in entries]
 
 
 def disk_space(folder: Path) -> int:

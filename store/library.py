@@ -111,7 +111,7 @@ class Library:
     def _open(self, progress: Progress | None, settings: Settings) -> None:
         self._adopt_space()
         if self._catalogue.meta("state") == UNCLEAN:
-            self._files.sweep(lambda id: self._catalogue.get(id) is not None)
+            self._files.sweep(self._catalogue.known)
         self._catalogue.set_meta(state=UNCLEAN)
         self._matrices = {
             modality: Matrix(self.data / "vectors", modality, self.space.dim)
@@ -164,14 +164,14 @@ class Library:
             self._closing.set()
             self._using.wait_for(lambda: self._users == 0)
         atexit.unregister(self.close)
-        try:
-            self._keeper.close()
-        finally:
+        with contextlib.ExitStack() as last:
+            last.callback(self._lock.release)
+            last.callback(self._catalogue.close)
             for matrix in self._matrices.values():
-                matrix.close()
-            self._catalogue.set_meta(state="closed")
-            self._catalogue.close()
-            self._lock.release()
+                last.callback(matrix.close)
+            self._keeper.close()
+            with contextlib.suppress(sqlite3.Error):  # the next process then looks for leftovers
+                self._catalogue.set_meta(state="closed")
 
     @contextlib.contextmanager
     def _in_use(self) -> Iterator[None]:

@@ -208,7 +208,7 @@ class Matrix:
     def search(self, vector: np.ndarray, k: int, without: int | None = None) -> Matches:
         """The k items of highest cosine to a unit vector (dim,); `without` leaves one item out."""
         view = self._view
-        cosines = np.asarray(view.vectors @ vector)
+        cosines = _cosines(view.vectors, vector)
         mean, sd = moments(cosines[view.sample])
         cosines[view.dead] = -np.inf
         alive = len(cosines) - len(view.dead)
@@ -223,7 +223,16 @@ class Matrix:
     def moments(self, vector: np.ndarray) -> tuple[float, float]:
         """Mean and spread of the query's cosines, as `search` takes them."""
         view = self._view
-        return moments(np.asarray(view.vectors[view.sample] @ vector))
+        return moments(_cosines(view.vectors[view.sample], vector))
+
+
+def _cosines(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Dot products of unit rows (n, dim) with a unit vector (dim,): float32 (n,).
+
+    `rows @ vector` takes three times as long (measured), and its threads wait for each other where
+    the processors are busy, as they are while media are being added.
+    """
+    return np.asarray(np.vecdot(rows, vector))
 
 
 def best(

@@ -101,9 +101,9 @@ def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[t
     added = time.strftime("%d %B %Y, %H:%M", time.localtime(item.added))
     facts.append(("Added", added.lstrip("0")))
     if item.copied:
-        facts.append(("Lies", "in Anyfind's library, as a copy"))
+        facts.append(("Where", "in Anyfind's library, as a copy"))
     elif paths:
-        facts.append(("Lies", item.path))
+        facts.append(("Where", item.path))
     if rank is not None and hit is not None:
         facts.append(("Rank", f"{rank} among {NOUNS[item.modality][1]}"))
         facts.append(("Standard score", f"{hit.score:+.2f}"))
@@ -181,10 +181,13 @@ def section(modality: str, cards: Sequence[str], note: str) -> str:
     """The hits of one medium under their heading."""
     inside = "".join(cards) if cards else f'<p class="none">{escape(note)}</p>'
     beside = f"<small>{escape(note)}</small>" if cards else ""
+    # On a phone the sounds lie far below the pictures.
+    jump = '<button type="button" class="jump" data-jump>Sounds ↓</button>'
+    jump = jump if modality == "image" else ""
     shape = "wall" if modality == "image" else "stack"
     return (
         f'<section class="{NOUNS[modality][1]}" aria-label="{TITLES[modality]}">'
-        f"<h2>{TITLES[modality]} {beside}</h2>"
+        f"<h2>{TITLES[modality]} {beside}{jump}</h2>"
         f'<div class="{shape}">{inside}</div></section>'
     )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 200  # rows kept for the page; the counts go on
 BATCH = 64  # uploads handed to the library in one call
+REDRAW = 2.0  # seconds between two changes of the list that pages show
 LINGER = 0.7  # seconds after the last upload in which more of the same drop are awaited
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Intake:
         self._waiting = 0
         self._drop = ""  # which drop of files the state tells of
         self._ended = 0.0
+        self._told = 0.0
         self._state = State()
         self._recent: deque[Row] = deque(maxlen=SHOWN)
         self._rows: dict[str, Row] = {}
@@ -156,7 +158,6 @@ class Intake:
         self._library.add(
             paths,
             copy=bool(uploads),
-            titles={upload.path: upload.name for upload in uploads} or None,
             progress=self._note,
             stop=self._stop,
         )
@@ -174,7 +175,8 @@ class Intake:
             reason = event.reason or ""
             row.reason = reason.replace(str(event.path), row.name)
             setattr(self._state, event.state, getattr(self._state, event.state) + 1)
-            if event.state == "added":
+            if time.monotonic() - self._told > REDRAW:
+                self._told = time.monotonic()
                 self.version += 1
 
     def _fail(self, sentence: str) -> None:

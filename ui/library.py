@@ -177,7 +177,7 @@ def _progress(state: State) -> str:
     total = max(state.total, state.done)
     percent = 100 * state.done / total if total else 0
     if state.busy:
-        title = "Stopping…" if state.stopping else "Adding…"
+        title = "Stopping…" if state.stopping else f"Adding {escape(state.folder) or 'files'}…"
         count = f"{state.done:,} of {total:,}" if total else f"{state.done:,} so far"
         width = f' style="width:{percent:.1f}%"' if total else ""
         bar = (

@@ -143,11 +143,28 @@
       window.scrollTo({ top: 0 });
       ask("similar", { id });
     };
-    watch("value", () => wait(false));
+    // The words stand in the address: to go back to, to keep, to load again.
+    const asked = () => new URLSearchParams(location.search).get("q") || "";
+    const note = () => {
+      const found = one(".found, .empty", element);
+      if (!found || one(".like", element)) return;
+      const words = found.dataset.q || "";
+      if (words === asked()) return;
+      history.pushState(null, "", words ? `?q=${encodeURIComponent(words)}` : location.pathname);
+    };
+    watch("value", () => {
+      wait(false);
+      note();
+    });
+    window.addEventListener("popstate", () => ask("pick", { text: asked() }));
     cards(element);
     element.addEventListener("click", (event) => {
-      const target = event.target.closest("[data-pick], [data-back], [data-tab]");
+      const target = event.target.closest("[data-pick], [data-back], [data-tab], [data-jump]");
       if (!target) return;
+      if ("jump" in target.dataset) {
+        one(".found .sounds", element)?.scrollIntoView({ behavior: "smooth" });
+        return;
+      }
       if (target.dataset.pick) ask("pick", { text: target.dataset.pick });
       else if (target.dataset.tab) tab(target.dataset.tab);
       else ask("back", {});

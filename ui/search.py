@@ -98,6 +98,10 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
         query = {"by": "item", "what": str(event.id)}
         return answer(query, modality, count), query
 
+    def opened(request: gr.Request) -> tuple[str, str, Query]:
+        text = str(request.query_params.get("q", ""))
+        return text, *by_words(text, "", COUNTS[0])
+
     def by_file(modality: str, count: int, event: gr.EventData) -> tuple[str, Query]:
         query = {"by": "file", "what": str(event.token)}
         return answer(query, modality, count), query
@@ -131,7 +135,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
         concurrency_id="search",
         concurrency_limit=4,
     )
-    return [results], lambda: answer({"by": "", "what": ""}, "", COUNTS[0])
+    return [words, *found], opened
 
 
 def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
@@ -141,8 +145,10 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
     kinds = [modality] if modality else ["image", "audio"]
     if library.count() == 0:
         return _start(page, modality)
+    address = ""
     if query["by"] == "text":
         head = ""
+        address = f' data-q="{escape(query["what"], quote=True)}"'
         hits = {kind: library.search(query["what"], kind, count) for kind in kinds}
     elif query["by"] == "item":
         item = library.get(query["what"])
@@ -164,7 +170,11 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
             raise
     sections = [_section(page, kind, hits[kind]) for kind in kinds]
     shape = "both" if all(hits[kind] for kind in kinds) and len(kinds) == 2 else "one"
-    return cards.fresh(f'{head}<div class="found query {shape}">{"".join(sections)}</div>')
+    told = cards.counted(*(len(hits.get(kind, [])) for kind in ("image", "audio")))
+    return cards.fresh(
+        f'{head}<p class="heard" role="status">{told} found</p>'
+        f'<div class="found query {shape}"{address}>{"".join(sections)}</div>'
+    )
 
 
 def _section(page: Page, kind: str, hits: list[Hit]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -43,7 +44,9 @@ class Running:
         self._closing: list[object] = []
 
     def wait(self) -> None:
-        """Blocks until the page is closed, or until Ctrl-C, which closes it."""
+        """Blocks until the page is closed, or until Ctrl-C or SIGTERM, which close it."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             while self._thread.is_alive():
                 self._thread.join(timeout=0.5)

@@ -78,7 +78,7 @@ def test_viewer_tells_the_details(served: Served, visit: Any) -> None:
         )
     )
     assert told["Dimensions"] == "96 × 64 pixels"
-    assert told["Lies"] == str(served.media / "red.png")
+    assert told["Where"] == str(served.media / "red.png")
     assert told["Rank"] == "1 among pictures"
     assert "%" not in viewer.inner_text()
     page.wait_for_function("document.querySelector('#viewer img').src.includes('media/')")
@@ -175,6 +175,11 @@ def test_titles_are_text_and_never_markup(served: Served, visit: Any) -> None:
     assert page.inner_text("#results .like b") == XSS
     tab(page, "Library")
     page.wait_for_selector("#shelf .tile")
+    page.set_input_files(
+        "#drop-input", {"name": XSS, "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    page.wait_for_selector("#progress .skipped .reason")
+    assert page.inner_text("#progress .skipped .file") == XSS
     assert page.locator("img[src='x']").count() == 0
     assert page.title() == "Anyfind"
     served.library.remove([item.id for item in added])
@@ -185,6 +190,20 @@ def test_a_title_holding_a_template_is_not_run(served: Served, visit: Any) -> No
     search(page, "${document.title='run'} {{value}} `")
     assert page.title() == "Anyfind"
     assert page.locator("#results .query").count() == 1
+
+
+def test_the_address_keeps_the_words(served: Served, visit: Any) -> None:
+    page = visit(served)
+    search(page, "blue & low?")
+    search(page, "red")
+    assert page.url.endswith("?q=red")
+    answered(page, page.go_back)
+    assert page.input_value("#q input") == "blue & low?"
+    assert titles(page)[0] == "blue"
+    page.reload()
+    page.wait_for_selector("#results .query")
+    assert titles(page)[0] == "blue"
+    assert page.input_value("#q input") == "blue & low?"
 
 
 def test_odd_queries_get_an_answer(served: Served, visit: Any) -> None:

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 
 from store.library import Hit, Library, LibraryError, default_data, middle
+from store.matrix import Matrix
 from tests.fakes import FakeSpace
 from tests.media import makers
 from tests.store.spaces import PictureSpace
@@ -383,6 +386,41 @@ def test_a_clean_library_opens_without_chroma(open_library: Open, folder: Path) 
     library = open_library()
     assert titles(library.search("red"))[0] == "red"
     assert library._keeper._thread is None
+
+
+def test_opening_a_library_loads_nothing_large() -> None:
+    code = (
+        "import sys, store.library; print(*sorted({'chromadb', 'torch', 'open_clip', "
+        "'transformers', 'media', 'PIL', 'av', 'gradio'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_a_full_disk_is_told_in_a_sentence(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.add([folder / "red.jpg"])
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Matrix, "_append", full)
+        with pytest.raises(LibraryError, match="No space left on device"):
+            library.add([folder])
+    assert library.add([folder]).counts["skipped"] == 0
+    assert titles(library.search("low"))[0] == "low"
+    library._catalogue._writer.execute("PRAGMA query_only = ON")
+    with pytest.raises(LibraryError, match="disk is neither full nor read-only"):
+        library.remove([library.items()[0].id])
+    library._catalogue._writer.execute("PRAGMA query_only = OFF")
 
 
 def test_searching_while_adding(library: Library, tmp_path: Path) -> None:
