@@ -249,6 +249,7 @@ def main() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         cli()
     except Exception as error:
@@ -259,7 +260,15 @@ def main() -> None:
 
 
 # By name, so that asking costs no import: SpaceError and the others live with what raises them.
-_EXPECTED = {"SpaceError", "WeightsError", "LibraryError", "LibraryBusy", "MediaError", "PageError"}
+_EXPECTED = {
+    "AdapterError",
+    "LibraryBusy",
+    "LibraryError",
+    "MediaError",
+    "PageError",
+    "SpaceError",
+    "WeightsError",
+}
 
 
 @contextmanager

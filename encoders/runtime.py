@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ def convert(recipe: Recipe, path: Path) -> None:
 
     module = recipe.build().eval()
     shape = [-1 if axis in recipe.dynamic else n for axis, n in enumerate(recipe.example.shape)]
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of everything it might get wrong
         model = openvino.convert_model(
             module,
             example_input=torch.from_numpy(recipe.example),

@@ -52,11 +52,11 @@ __all__ = [
     "default_data",
 ]
 
-EXACT_LIMIT = 200_000
+EXACT_LIMIT = 150_000
 """Collections of at most this many segments are searched exactly, larger ones by Chroma.
 
-Text queries need a nearly exact search, and reading a matrix of this size takes about as long as
-a graph search wide enough to be as good (benchmarks/search.py).
+Text queries need a nearly exact search. Reading a matrix of this size (384 dimensions) takes about
+10 ms, from where on a graph searched widely enough is quicker (benchmarks/search.py).
 """
 
 MODALITIES = ("image", "audio")

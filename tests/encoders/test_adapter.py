@@ -91,9 +91,7 @@ def test_vectors_equal_the_formula_written_plainly(adapter):
     )
     shares = np.exp(likeness / module.TEMPERATURE)
     mixed = (shares / shares.sum()) @ adapter.vectors
-    np.testing.assert_allclose(
-        adapter(feature[None])[0], mixed / np.linalg.norm(mixed), atol=1e-4
-    )
+    np.testing.assert_allclose(adapter(feature[None])[0], mixed / np.linalg.norm(mixed), atol=1e-4)
 
 
 def test_every_caption_counts_the_same_however_many_sounds_it_has():

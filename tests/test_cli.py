@@ -1,0 +1,171 @@
+"""The real command, in a process of its own, on real networks and a real library."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store.samples import read_samples
+from tests.media.makers import make_jpeg, make_tone
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = {sample.slug: sample for sample in read_samples()}
+
+
+def run(*arguments: str, data: Path | None = None, code: int = 0) -> subprocess.CompletedProcess:
+    environment = os.environ | ({"ANYFIND_DATA": str(data)} if data else {})
+    environment |= {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    command = [sys.executable, str(ROOT / "app.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A library with the samples."""
+    folder = tmp_path_factory.mktemp("data")
+    assert "added" in run("samples", data=folder).stdout
+    return folder
+
+
+def test_samples_come_and_go(tmp_path):
+    assert f"{len(SAMPLES)} added" in run("samples", data=tmp_path).stdout
+    assert f"{len(SAMPLES)} already there" in run("samples", data=tmp_path).stdout
+    assert run("samples", "--remove", data=tmp_path).stdout == f"{len(SAMPLES)} removed.\n"
+    assert json.loads(run("stats", "--json", data=tmp_path).stdout)["items"] == {
+        "image": 0,
+        "audio": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "medium", "right"),
+    [
+        ("a cat", "image", {"cat", "sleeping_cat", "persian_cat", "siamese_cat"}),
+        ("a rocket", "image", {"rocket"}),
+        ("a cat", "audio", {"cat_meow"}),
+        ("a dog barking", "audio", {"dog"}),
+        ("piano", "audio", {"piano"}),
+    ],
+)
+def test_the_first_hit_is_right(data, query, medium, right):
+    hits = json.loads(run("search", query, "--in", medium, "--json", data=data).stdout)
+    assert hits[0]["title"] in {SAMPLES[slug].title for slug in right}
+    assert len(hits) == 10
+    assert {hit["modality"] for hit in hits} == {medium}
+
+
+def test_search_prints_the_agreed_fields_best_first(data):
+    hits = json.loads(run("search", "a cat", "--top", "5", "--json", data=data).stdout)
+    assert [list(hit) for hit in hits] == [
+        ["id", "score", "modality", "title", "path", "start", "end"]
+    ] * 5
+    assert {hit["modality"] for hit in hits} == {"image", "audio"}, "both media stand in one list"
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_similar_finds_the_file_itself_and_its_like(data):
+    hits = json.loads(run("similar", str(SAMPLES["cat"].path), "--json", data=data).stdout)
+    assert hits[0]["title"] == SAMPLES["cat"].title
+
+
+def test_index_search_remove(tmp_path):
+    media, data = tmp_path / "media", tmp_path / "data"
+    (media / "below").mkdir(parents=True)
+    make_jpeg(media / "a 'red' \"one\".jpg", "red")
+    make_tone(media / "below" / "whistle 🎵.wav", 3000, 12)
+    (media / "broken.jpg").write_bytes(b"\xff\xd8\xff and nothing more")
+    first = run("index", str(media), data=data)
+    assert first.stdout == "2 added, 0 already there, 1 skipped.\n"
+    assert "broken.jpg" in first.stderr
+    assert run("index", str(media), data=data).stdout == ("0 added, 2 already there, 1 skipped.\n")
+    (sound,) = json.loads(run("search", "whistle", "--in", "audio", "--json", data=data).stdout)
+    assert sound["path"] == str(media / "below" / "whistle 🎵.wav")
+    assert (sound["start"], sound["end"]) in [(0, 10), (2, 12)]
+    assert "0:" in run("search", "whistle", "--in", "audio", data=data).stdout
+    assert run("remove", sound["id"], data=data).stdout == "1 removed.\n"
+    assert "There is no item" in run("remove", sound["id"], data=data, code=1).stderr
+    assert json.loads(run("search", "whistle", "--in", "audio", "--json", data=data).stdout) == []
+    assert (media / "below" / "whistle 🎵.wav").exists(), "files outside the library stay"
+
+
+def test_eval_measures_a_manifest(tmp_path):
+    manifest = tmp_path / "pairs.csv"
+    pairs = [("cat", "a cat"), ("rocket", "a rocket"), ("coffee", "a cup of coffee")]
+    pairs += [("dog", "a dog barking"), ("rain", "rain")]
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        rows = [(str(SAMPLES[slug].path), text) for slug, text in pairs]
+        csv.writer(file).writerows([("path", "text"), *rows, ("gone.jpg", "nothing")])
+    done = run("eval", str(manifest), "--json")
+    result = json.loads(done.stdout)
+    assert "gone.jpg" in done.stderr
+    assert result["image"]["gallery"] == result["image"]["queries"] == 3
+    assert result["image"]["recall@1"] == 1
+    assert result["audio"]["gallery"] == 2
+    assert set(result["audio"]) == {
+        *("queries", "gallery", "chance", "recall@1", "recall@5", "recall@10"),
+        *("mrr", "map", "precision@1", "precision@10", "zero_shot_top1"),
+    }
+
+
+def test_wrong_use_is_exit_code_2(tmp_path):
+    assert "image or audio" in run("search", "x", "--in", "film", data=tmp_path, code=2).stderr
+    run("search", data=tmp_path, code=2)
+    run("no-such-command", code=2)
+    assert "USER:PASSWORD" in run("--auth", "nobody", data=tmp_path, code=2).stderr
+
+
+def test_failed_runs_are_exit_code_1_and_one_sentence(tmp_path):
+    for arguments in [
+        ("search", " "),
+        ("index", str(tmp_path / "gone.jpg")),
+        ("similar", str(tmp_path / "gone.jpg")),
+        ("eval", str(tmp_path / "gone.csv")),
+        ("search", "x", "--space", "nonsense"),
+    ]:
+        said = run(*arguments, data=tmp_path / "data", code=1).stderr.strip()
+        assert said
+        assert "\n" not in said
+
+
+def test_a_query_of_ten_thousand_letters_and_other_scripts(data):
+    for query in ["cat " * 2500, "кошка", "猫", "🐈", "'; DROP TABLE items; --"]:
+        assert len(json.loads(run("search", query, "--json", data=data).stdout)) == 10
+
+
+def test_answering_imports_neither_torch_nor_what_needs_it(data):
+    script = (
+        "import sys, app; sys.argv = ['app.py', 'search', 'a dog']\n"
+        "try: app.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'open_clip', 'transformers', 'gradio', 'librosa', 'timm'}\n"
+        "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    environment = os.environ | {"ANYFIND_DATA": str(data)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_names_every_command():
+    said = run("--help").stdout
+    for command in ["index", "search", "similar", "remove", "stats", "models", "samples", "eval"]:
+        assert f" {command} " in said
+        assert run(command, "--help").stdout
+
+
+def test_models_lists_spaces_by_name():
+    names = run("models").stdout.split()
+    assert names[0] == "embedded"
+    assert "ViT-B-32/laion2b_s34b_b79k" in names
