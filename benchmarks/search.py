@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import platform
 import random
 import sys
 import tempfile
@@ -27,6 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.machine import describe_machine
 from encoders.space import load_space
 from encoders.weights import cache_dir
 from store.catalogue import Catalogue, Entry, Sighting
@@ -189,17 +188,6 @@ def searches(vectors: np.ndarray, settings: Settings) -> Iterator[tuple[str, flo
         yield f"hnswlib, ef {ef}", built, lambda query: graph.knn_query(query, TOP, 1)[0][0]
 
 
-def machine() -> str:
-    """The processor, as the system names it."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -224,7 +212,7 @@ def main() -> None:
     queries = encoded("queries", questions(names, options.queries), space.encode_texts)
     everything = pictures(classes, described, max(options.sizes))
 
-    print(f"{machine()}; {options.queries} text queries, top {TOP}, {settings}\n")
+    print(f"{describe_machine()}; {options.queries} text queries, top {TOP}, {settings}\n")
     print("| pictures | search | recall@10 | p50 ms | p95 ms | build s |")
     print("|---:|---|---:|---:|---:|---:|", flush=True)
     for size in options.sizes:
