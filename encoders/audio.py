@@ -61,7 +61,7 @@ def audio_recipe(progress: Progress | None = None) -> Recipe:
         return build_network(progress)
 
     example = np.zeros((2, BLOCK_FRAMES, BANDS), dtype=np.float32)
-    return Recipe("aisfx-1", build, example, chunk=4)
+    return Recipe("aisfx-1", build, example, weights=("aisfx.pth",), chunk=4)
 
 
 def build_network(progress: Progress | None = None) -> torch.nn.Module:

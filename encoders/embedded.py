@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 DIM = 384
+MINILM = ("minilm/config.json", "minilm/model.safetensors", "minilm/tokenizer.json")
 MAX_TOKENS = 256  # what MiniLM was trained with; the rest of a longer text is not read
 # Lite2's own size and scaling (timm's tf_efficientnet_lite2).
 PREPROCESS = Preprocess((260, 260), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -49,12 +50,14 @@ def embedded_clip(progress: Progress | None = None) -> Clip:
             "embedded-text-1",
             lambda: text_module(model()),
             np.array([[101, 2000, 102], [101, 102, 0]], dtype=np.int64),
+            weights=(*MINILM, "efficientnet_lite2.pth"),
             dynamic=(0, 1),
         ),
         image=Recipe(
             "embedded-image-2",
             lambda: image_module(model(), PREPROCESS),
             np.zeros((2, *PREPROCESS.size, 3), dtype=np.uint8),
+            weights=(*MINILM, "efficientnet_lite2.pth"),
             # The stem and the first block, which hold nearly all of bfloat16's error: the worst
             # cosine to the exact output rises from 0.98 to 0.9986 (benchmarks/encode.py).
             exact_convolutions=3,
@@ -130,8 +133,8 @@ def _efficientnet(progress: Progress | None) -> dict[str, torch.Tensor]:
 
 
 def _minilm(progress: Progress | None) -> Path:
-    members = [m for name, m in read_manifest().items() if name.startswith("minilm/")]
-    paths = fetch(members, progress)
+    manifest = read_manifest()
+    paths = fetch([manifest[name] for name in MINILM], progress)
     return paths["weights/minilm/model.safetensors"].parent
 
 

@@ -44,6 +44,8 @@ class Recipe:
     """Makes the module in evaluation mode; called only when nothing is cached."""
     example: Array
     """A batch of two like those that will come, for tracing."""
+    weights: tuple[str, ...] = ()
+    """The fetched files that building takes, by their names in the manifest of weights."""
     dynamic: tuple[int, ...] = (0,)
     """The axes of the input whose length changes; the batch axis at least."""
     reduced_precision: bool = True

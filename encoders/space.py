@@ -10,8 +10,9 @@ import numpy as np
 
 from encoders.audio import FEATURES, audio_recipe, mel_blocks
 from encoders.embedded import embedded_clip
-from encoders.runtime import Network, is_built, load_network
+from encoders.runtime import Network, Recipe, is_built, load_network
 from encoders.towers import Clip, SpaceError, open_clip_model
+from encoders.weights import fetch, read_manifest
 
 if TYPE_CHECKING:
     from encoders.adapter import Adapter
@@ -49,16 +50,20 @@ class Space:
 
         Raises WeightsError or SpaceError with one sentence.
         """
-        loads = {
+        recipes: dict[str, tuple[Recipe, Callable[[], Network]]] = {
             "text tower": (self._clip.text, lambda: self._text_network),
             "image tower": (self._clip.image, lambda: self._image_network),
-            "audio network": (audio_recipe(), lambda: self._audio_network),
+            "audio network": (audio_recipe(self._progress), lambda: self._audio_network),
         }
-        missing = [what for what, (recipe, _) in loads.items() if not is_built(recipe)]
-        for done, what in enumerate(missing):
-            self._tell(f"Preparing the {what}", done, len(missing))
-            loads[what][1]()
-            self._tell(f"Preparing the {what}", len(missing), len(missing))
+        missing = {what: pair for what, pair in recipes.items() if not is_built(pair[0])}
+        manifest = read_manifest()
+        # all at once, so that a machine without a network is told of everything that it needs
+        names = {name for recipe, _ in missing.values() for name in recipe.weights}
+        fetch([manifest[name] for name in sorted(names)], self._progress)
+        for done, (what, (_, load)) in enumerate(missing.items(), start=1):
+            self._tell(f"Preparing the {what} ({done} of {len(missing)})", 0, 0)
+            load()
+            self._tell(f"Preparing the {what} ({done} of {len(missing)})", 1, 1)
 
     def prepare(self, modality: str, content: Any) -> Array:
         """Make one item ready to be encoded; cheap, thread-safe, and small to keep.

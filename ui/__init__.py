@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,8 +29,14 @@ def serve(
     Returns once the page answers; without `prevent_thread_lock` it blocks until Ctrl-C and
     closes the page itself. Port 0 takes any free port. Raises PageError.
     """
-    from ui.server import serve as serve_page
-
+    # A fifth of Gradio's long import went into looking for garbage among what lives for ever.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        from ui.server import serve as serve_page
+    finally:
+        if collecting:
+            gc.enable()
     return serve_page(
         library,
         host=host,

@@ -191,5 +191,5 @@ def _blocks(page: Page) -> gr.Blocks:
                 tab.select(tell, None, told, show_progress="hidden", api_visibility="private")
         blocks.load(find, None, found, show_progress="hidden", api_visibility="private")
         blocks.load(fill, None, listed, show_progress="hidden", api_visibility="private")
-    blocks.queue(api_open=False, default_concurrency_limit=4)
+    blocks.api_open = False  # what `queue(api_open=False)` sets, without building the app again
     return blocks
