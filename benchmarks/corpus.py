@@ -219,6 +219,11 @@ SOUNDFONTS = {  # package: (file, licence)
     "fluid-soundfont-gm": ("usr/share/sounds/sf2/FluidR3_GM.sf2", "MIT"),
     "timgm6mb-soundfont": ("usr/share/sounds/sf2/TimGM6mb.sf2", "GPL-2+"),
 }
+# What people look for most gets more phrases.
+FAMILIAR = {
+    0: "a piano", 1: "a piano", 2: "a piano", 19: "a church organ", 24: "a classical guitar",
+    25: "an acoustic guitar", 40: "a violin", 42: "a cello", 56: "a trumpet", 73: "a flute",
+}  # fmt: skip
 SLOT = 5.0  # seconds from one phrase to the next
 LOW = {*range(32, 40), 43, 47, 58, 67, 70}
 HIGH = {8, 9, 10, 72, 74, 78, 79, 112}
@@ -258,6 +263,33 @@ class Score:
                 for beat in range(14):
                     self.note(0, 0.26 * beat, 0.25, int(self.random.choice(scale)))
             self.slots.append((text, f"program-{program}-{phrase}"))
+
+    def play_more(self, program: int, text: str) -> None:
+        """Low notes, high notes, arpeggios, a tune over a bass, single notes."""
+        middle = 50 if program == 42 else 62
+        major = [0, 4, 7, 12, 16]
+        for phrase in range(5):
+            self.events.append((SLOT * len(self.slots), bytes([0xC0, program])))
+            root = middle + int(self.random.integers(-4, 5))
+            if phrase < 2:
+                shift = 14 if phrase else -12
+                for beat in range(8):
+                    step = int(self.random.choice([0, 2, 4, 5, 7]))
+                    self.note(0, 0.5 * beat, 0.48, root + shift + step)
+            elif phrase == 2:
+                for beat in range(20):
+                    chord = root + [0, 5, 7, 0][beat // 5]
+                    self.note(0, 0.21 * beat, 0.6, chord + major[beat % 5] - 12)
+            elif phrase == 3:
+                for beat in range(8):
+                    step = int(self.random.choice([0, 2, 4, 7, 9, 12]))
+                    self.note(0, 0.5 * beat, 0.45, root + 5 + step)
+                    if beat % 2 == 0:
+                        self.note(0, 0.5 * beat, 0.95, root - 14 + [0, 5, 7, 0][beat // 2])
+            else:
+                for beat in range(2):
+                    self.note(0, 2.2 * beat, 1.9, root + 5 * beat)
+            self.slots.append((text, f"more-{program}-{phrase}"))
 
     def play_drums(self) -> None:
         """Each drum alone, then four beats of a kit."""
@@ -301,6 +333,8 @@ def render_instruments(soundfont: Path, seed: int) -> Iterator[tuple[str, str, A
         if text:
             score.play_instrument(program, text)
     score.play_drums()
+    for program, text in FAMILIAR.items():
+        score.play_more(program, text)
     with tempfile.TemporaryDirectory() as folder:
         midi, wave = Path(folder, "score.mid"), Path(folder, "score.wav")
         midi.write_bytes(midi_file(sorted(score.events)))
@@ -353,6 +387,11 @@ def synthesise(seed: int) -> Iterator[tuple[str, str, Array]]:
         out: Array = np.fft.irfft(spectrum)
         return out / np.abs(out).max()
 
+    def harmonics(turns: Array, count: int) -> Array:
+        parts = [np.sin(2 * np.pi * k * turns) / k for k in range(1, count + 1)]
+        out: Array = np.sum(parts, axis=0) / 2
+        return out
+
     for hertz in (220, 440, 1000, 3000):
         yield "a steady tone", f"sine-{hertz}", np.sin(2 * np.pi * hertz * time)
     for hertz, length in ((800, 0.5), (1000, 0.2), (2000, 0.1), (1500, 1.0)):
@@ -377,6 +416,15 @@ def synthesise(seed: int) -> Iterator[tuple[str, str, Array]]:
         part = (time > 0.5 * place) & (time < 0.5 * place + 0.25)
         dial += part * (np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time)) / 2
     yield "dialling a telephone", "keypad", dial
+    for name, low, high, period, vowel in (
+        ("wail", 500, 1500, 4.0, 3), ("yelp", 600, 1400, 0.4, 3), ("slow", 350, 800, 8.0, 1),
+        ("thin", 700, 1700, 3.0, 1), ("quick", 800, 1600, 0.2, 5),
+    ):  # fmt: skip
+        sweep = low + (high - low) * (0.5 - 0.5 * np.cos(2 * np.pi * time / period))
+        yield "a siren", f"siren-{name}", harmonics(np.cumsum(sweep) / RATE, vowel)
+    for low, high, period in ((450, 600, 1.2), (660, 880, 1.0)):
+        pitch = np.where(time % period < period / 2, low, high)
+        yield "a police siren", f"two-tone-{low}", harmonics(np.cumsum(pitch) / RATE, 3)
     for rate in (1.0, 2.0):
         click = np.exp(-(time % (1 / rate)) * 400) * np.sin(2 * np.pi * 2500 * time)
         yield "a ticking clock", f"ticks-{rate:.0f}", click

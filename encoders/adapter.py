@@ -1,9 +1,10 @@
 """The separate audio adapter: the backbone's features become vectors of a text tower's space.
 
 A sound is described by its likeness to the captions of a corpus of free sounds (a linear
-classifier over the captions), and becomes the mean of those captions' text embeddings, weighted
-by that likeness (ConSE, Norouzi et al. 2014). So nothing but the text tower is asked of a space:
-for any other tower the adapter is fitted from the shipped corpus in seconds.
+classifier over the captions, each output in standard deviations above its mean), and becomes the
+mean of those captions' text embeddings, weighted by that likeness (after ConSE, Norouzi et al.
+2014). So nothing but the text tower is asked of a space: for any other tower the adapter is
+fitted from the shipped corpus in seconds.
 
     python -m encoders.adapter MANIFEST.csv [--space NAME] [--out FILE]
 
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from encoders.audio import FEATURES, SAMPLE_RATE, mel_blocks
 from encoders.weights import cache_dir
@@ -45,10 +46,12 @@ EncodeTexts = Callable[[Sequence[str]], Array]
 BACKBONE = "aisfx"
 PROMPTS = ("{}", "the sound of {}", "{} sound")
 """A caption's embedding is the mean over these wordings."""
-PENALTY = 0.1
-"""Of the ridge regression, as a share of the (standardised) features' variance."""
-TEMPERATURE = 0.1
-"""Of the softmax over the classifier's outputs, which are near 1 for a sound's own caption."""
+PENALTY = 0.4
+"""Of the ridge regression, in variances of the standardised features."""
+BALANCE = 0.7
+"""A caption's sounds weigh together count ** (1 - BALANCE): 1 would be the same for every one."""
+THRESHOLD = 0.5
+"""Captions that a sound is like by less, in standard deviations, do not take part in the mean."""
 
 
 class AdapterError(Exception):
@@ -82,8 +85,10 @@ class Adapter:
     def __call__(self, features: Array) -> Array:
         """Map the backbone's features, float32 (n, 512), to unit vectors, float32 (n, dim)."""
         likeness = (features - self.mean) @ self.weight + self.bias
-        mixed = _softmax(likeness / TEMPERATURE) @ self.vectors
-        return _unit(mixed).astype(np.float32)
+        # Squares, not a softmax: each sound has a caption that it is like, and few dominate.
+        most = likeness.max(axis=1, keepdims=True, initial=-np.inf)
+        shares = np.maximum(likeness - np.minimum(THRESHOLD, most - 1), 0) ** 2
+        return _unit(shares @ self.vectors).astype(np.float32)
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all. float16, which changes no vector by more than 0.001."""
@@ -222,30 +227,38 @@ def adapter_for(space_name: str, dim: int, encode_texts: EncodeTexts) -> Adapter
 def fit_adapter(corpus: SoundCorpus, space_name: str, encode_texts: EncodeTexts) -> Adapter:
     """Fit an adapter into a text tower's space. Seconds; the same corpus gives the same adapter.
 
-    A ridge regression onto one axis a caption, in which every caption counts the same however
-    many sounds it has; then the captions' text embeddings.
+    A ridge regression onto one axis a caption, in which rare captions weigh nearly as much as
+    frequent ones. Its outputs are standardised, so that a caption of few sounds can win as well;
+    without that, and without subtracting the captions' mean embedding, some texts would lie near
+    every sound and some sounds near every text. Raises AdapterError for fewer than two captions.
     """
     present, labels = np.unique(corpus.labels, return_inverse=True)
+    if len(present) < 2:
+        raise AdapterError("An adapter needs sounds with at least two different texts.")
     captions = [corpus.captions[i] for i in present]
     variants = corpus.features.shape[1]
     x = corpus.features.reshape(-1, FEATURES).astype(np.float64)
     y = np.repeat(np.eye(len(present))[labels], variants, axis=0)
-    w = np.repeat(1 / np.bincount(labels)[labels], variants)
-    w /= w.sum()
+    counts = np.repeat(np.bincount(labels)[labels], variants)
 
+    w = counts**-BALANCE / np.sum(counts**-BALANCE)
     mean = w @ x
-    x = x - mean
-    scale = np.sqrt(w @ x**2) + 1e-3
-    x /= scale
+    scale = np.sqrt(w @ (x - mean) ** 2) + 1e-3
+    x = (x - mean) / scale
     centre = w @ y
-    penalty = PENALTY * np.eye(FEATURES)
-    weight = np.linalg.solve((x * w[:, None]).T @ x + penalty, (x * w[:, None]).T @ (y - centre))
+    wx = x * w[:, None]
+    weight = np.linalg.solve(wx.T @ x + PENALTY * np.eye(FEATURES), wx.T @ (y - centre))
+
+    outputs = x @ weight
+    w = 1 / (counts * variants * len(present))
+    middle = w @ outputs
+    spread = np.sqrt(w @ (outputs - middle) ** 2) + 1e-9
     texts = embed_captions(captions, encode_texts)
     return Adapter(
         space=space_name,
         mean=mean.astype(np.float32),
-        weight=(weight / scale[:, None]).astype(np.float32),
-        bias=centre.astype(np.float32),
+        weight=(weight / scale[:, None] / spread).astype(np.float32),
+        bias=(-middle / spread).astype(np.float32),
         vectors=(texts - texts.mean(axis=0)).astype(np.float32),
         probe=encode_texts([_PROBE])[0],
         origin=corpus.digest,
@@ -331,21 +344,22 @@ def read_sound(path: Path) -> Array:
 def disturb(samples: Array, random: np.random.Generator) -> Array:
     """A variant of a sound as another recording might have it.
 
-    Played slower or faster, repeated when it is short, dull, somewhere in silence, over noise;
-    each with some probability. Never near silence: mel blocks are scaled to their peak.
+    Played slower or faster, repeated when it is short, in a room, duller or brighter, somewhere
+    in silence, over noise; each with some probability. Never near silence: mel blocks are scaled
+    to their peak.
     """
     import soxr
 
     out = samples.astype(np.float64)
-    if random.random() < 0.7:
-        out = soxr.resample(out, SAMPLE_RATE, SAMPLE_RATE / random.uniform(0.88, 1.14))
+    if random.random() < 0.8:
+        out = soxr.resample(out, SAMPLE_RATE, SAMPLE_RATE / random.uniform(0.82, 1.22))
     if len(out) < 2 * SAMPLE_RATE and random.random() < 0.35:
         gap = np.zeros(int(random.uniform(0.05, 0.6) * SAMPLE_RATE))
         out = np.concatenate([out, gap] * int(random.integers(2, 5)))
     if random.random() < 0.4:
-        hertz = np.fft.rfftfreq(len(out), 1 / SAMPLE_RATE)
-        cutoff = np.exp(random.uniform(np.log(2_000), np.log(12_000)))
-        out = np.fft.irfft(np.fft.rfft(out) / (1 + (hertz / cutoff) ** 8), len(out))
+        out = _add_room(out, random)
+    if random.random() < 0.6:
+        out = _colour(out, random)
     if random.random() < 0.6:
         before, after = (np.zeros(int(random.uniform(0, 2) * SAMPLE_RATE)) for _ in range(2))
         out = np.concatenate([before, out, after])
@@ -357,6 +371,28 @@ def disturb(samples: Array, random: np.random.Generator) -> Array:
         level = peak * 10 ** (random.uniform(-60, -28) / 20)
         out = out + level * _noise(len(out), random)
     return out.astype(np.float32)
+
+
+def _add_room(samples: Array, random: np.random.Generator) -> Array:
+    """With echoes that die away: noise of 0.2 to 1.2 s as the room's response."""
+    length = int(random.uniform(0.2, 1.2) * SAMPLE_RATE)
+    response = random.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
+    size = len(samples) + length
+    echoes = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
+    loudness = np.abs(samples).max() / max(np.abs(echoes).max(), 1e-12)
+    out: Array = echoes * loudness * random.uniform(0.1, 0.6)
+    out[: len(samples)] += samples
+    return out
+
+
+def _colour(samples: Array, random: np.random.Generator) -> Array:
+    """Tilted by up to 4 dB an octave about 1 kHz, and cut off above 2 to 16 kHz."""
+    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    tilt = (np.maximum(hertz, 50) / 1_000) ** (random.uniform(-4, 4) / 6.02)
+    cutoff = np.exp(random.uniform(np.log(2_000), np.log(16_000)))
+    gain = tilt / (1 + (hertz / cutoff) ** 8)
+    out: Array = np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))
+    return out
 
 
 def _noise(length: int, random: np.random.Generator) -> Array:
@@ -406,7 +442,7 @@ def _save(path: Path, tensors: dict[str, Array], about: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     narrow = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    save_file(narrow, part, metadata=about)
+    part.write_bytes(save(narrow, metadata=about))
     os.replace(part, path)
 
 
@@ -423,12 +459,6 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
 @cache
 def _shipped_corpus() -> SoundCorpus:
     return SoundCorpus.load(Path(str(files("assets").joinpath("sound_corpus.safetensors"))))
-
-
-def _softmax(x: Array) -> Array:
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    out: Array = e / e.sum(axis=1, keepdims=True)
-    return out
 
 
 def _unit(x: Array) -> Array:

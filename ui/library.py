@@ -111,7 +111,7 @@ def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
         "show_progress": "hidden",
         "api_visibility": "private",
         "concurrency_id": "library",
-        "concurrency_limit": 4,
+        "concurrency_limit": 1,  # in the order they were asked for
     }
     listed = [summary, shelf, offset, seen]
     state = [modality, offset, seen]

@@ -25,13 +25,15 @@ FAULT = "Something went wrong inside Anyfind; its log has the details."
 
 log = logging.getLogger(__name__)
 
+UNSEEN = -1
 Query = dict[str, str]  # {"by": "text" | "item" | "file" | "", "what": words, id or token}
+Shown = tuple[str, Query, int]  # results, what was asked, the library's version they are of
 
 
 def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
     """Draws the tab; returns its components and what fills them when the page is opened."""
     query = gr.State({"by": "", "what": ""})
-    seen = gr.State(page.intake.version)  # the library's version that the results show
+    seen = gr.State(UNSEEN)  # the library's version that the results show
     with gr.Column(elem_id="search"):
         gr.HTML(
             "<h1>Find pictures and sounds by words</h1>", elem_id="promise", apply_default_css=False
@@ -86,53 +88,57 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
             log.exception("a search failed")
             return cards.sentence(FAULT)
 
-    def by_words(text: str, modality: str, count: int) -> tuple[str, Query]:
-        query = {"by": "text" if text.strip() else "", "what": text.strip()}
-        return answer(query, modality, count), query
+    def show(query: Query, modality: str, count: int) -> Shown:
+        version = page.intake.version
+        return answer(query, modality, count), query, version
 
-    def pick(modality: str, count: int, event: gr.EventData) -> tuple[str, str, Query]:
-        text = str(event.text)
-        return text, *by_words(text, modality, count)
+    def by_words(text: str, modality: str, count: int) -> Shown:
+        text = text.strip()
+        return show({"by": "text" if text else "", "what": text}, modality, count)
 
-    def by_item(modality: str, count: int, event: gr.EventData) -> tuple[str, Query]:
-        query = {"by": "item", "what": str(event.id)}
-        return answer(query, modality, count), query
+    def pick(modality: str, count: int, event: gr.EventData) -> tuple[str, str, Query, int]:
+        return str(event.text), *by_words(str(event.text), modality, count)
 
-    def opened(request: gr.Request) -> tuple[str, str, Query]:
+    def by_item(modality: str, count: int, event: gr.EventData) -> Shown:
+        return show({"by": "item", "what": str(event.id)}, modality, count)
+
+    def by_file(modality: str, count: int, event: gr.EventData) -> Shown:
+        return show({"by": "file", "what": str(event.token)}, modality, count)
+
+    def again(query: Query, modality: str, count: int, version: int) -> Any:
+        # The tab is also selected while the page opens, when nothing is shown yet.
+        if version in (UNSEEN, page.intake.version):
+            return (gr.skip(),) * 3
+        return show(query, modality, count)
+
+    def opened(request: gr.Request) -> tuple[str, str, Query, int]:
         text = str(request.query_params.get("q", ""))
         return text, *by_words(text, "", COUNTS[0])
 
-    def by_file(modality: str, count: int, event: gr.EventData) -> tuple[str, Query]:
-        query = {"by": "file", "what": str(event.token)}
-        return answer(query, modality, count), query
-
+    # One at a time: answers come in the order of the questions. A file may take long to read, so
+    # searching by one has a queue of its own.
     how: dict[str, Any] = {
         "show_progress": "hidden",
         "api_visibility": "private",
-        "concurrency_id": "search",
-        "concurrency_limit": 4,
+        "concurrency_limit": 1,
         "trigger_mode": "always_last",
     }
-    found = [results, query]
-    asked = [words, modality, count]
-    words.submit(by_words, asked, found, **how)
-    beside.go(by_words, asked, found, **how)
-    results.back(by_words, asked, found, **how)
-    results.pick(pick, [modality, count], [words, *found], **how)
-    results.similar(by_item, [modality, count], found, **how)
-    beside.file(by_file, [modality, count], found, **how)
-    gr.on([modality.change, count.change], answer, [query, modality, count], results, **how)
-
-    def again(query: Query, modality: str, count: int, version: int) -> tuple[Any, int]:
-        now = page.intake.version
-        return (gr.skip() if version == now else answer(query, modality, count)), now
-
-    tab.select(again, [query, modality, count, seen], [results, seen], **how)
+    found = [results, query, seen]
+    given = [modality, count]
+    quick = how | {"concurrency_id": "search"}
+    words.submit(by_words, [words, *given], found, **quick)
+    beside.go(by_words, [words, *given], found, **quick)
+    results.back(by_words, [words, *given], found, **quick)
+    results.pick(pick, given, [words, *found], **quick)
+    results.similar(by_item, given, found, **quick)
+    gr.on([modality.change, count.change], show, [query, *given], found, **quick)
+    tab.select(again, [query, *given, seen], found, **quick)
+    beside.file(by_file, given, found, concurrency_id="search by file", **how)
     gr.api(
         _endpoint(page),
         api_name="search",
         api_description="The nearest pictures or sounds to a text, best first.",
-        concurrency_id="search",
+        concurrency_id="endpoint",
         concurrency_limit=4,
     )
     return [words, *found], opened

@@ -40,9 +40,10 @@ def encode_words(texts):
 def make_corpus(sounds=40, seed=0):
     """Sounds of four kinds, in features that tell them apart through noise."""
     random = np.random.default_rng(seed)
-    centres = np.random.default_rng(7).standard_normal((len(WORDS), 512))
+    centres = np.random.default_rng(7).uniform(0, 3, (len(WORDS), 512))
     labels = np.arange(sounds) % len(WORDS)
-    features = centres[labels][:, None] + random.standard_normal((sounds, 2, 512))
+    noise = random.standard_normal((sounds, 2, 512))
+    features = np.maximum(centres[labels][:, None] + noise, 0)  # as after a ReLU
     return SoundCorpus(
         features=features.astype(np.float32),
         labels=labels,
@@ -89,17 +90,56 @@ def test_vectors_equal_the_formula_written_plainly(adapter):
             for c in range(len(WORDS))
         ]
     )
-    shares = np.exp(likeness / module.TEMPERATURE)
-    mixed = (shares / shares.sum()) @ adapter.vectors
+    floor = min(module.THRESHOLD, max(likeness) - 1)
+    shares = [max(0.0, x - floor) ** 2 for x in likeness]
+    mixed = sum(share * vector for share, vector in zip(shares, adapter.vectors, strict=True))
     np.testing.assert_allclose(adapter(feature[None])[0], mixed / np.linalg.norm(mixed), atol=1e-4)
 
 
-def test_every_caption_counts_the_same_however_many_sounds_it_has():
+def test_rare_captions_are_found_beside_frequent_ones():
     corpus = make_corpus()
-    crowded = corpus.subset(np.concatenate([np.arange(40), np.repeat(np.arange(0, 40, 4), 5)]))
-    few, many = (fit_adapter(c, "words", encode_words) for c in (corpus, crowded))
-    np.testing.assert_allclose(many.bias, few.bias, atol=1e-6)
-    np.testing.assert_allclose(many.weight, few.weight, atol=1e-4)
+    rare = np.flatnonzero(corpus.labels == 0)[:2]
+    uneven = corpus.subset(np.r_[rare, np.repeat(np.flatnonzero(corpus.labels), 5)])
+    adapter = fit_adapter(uneven, "words", encode_words)
+    heard = make_corpus(seed=1)
+    nearest = adapter(heard.features[:, 0]) @ encode_words(WORDS).T
+    assert np.mean(nearest.argmax(axis=1) == heard.labels) > 0.9
+
+
+def test_outputs_are_standardised_over_captions():
+    corpus = make_corpus()
+    adapter = fit_adapter(corpus, "words", encode_words)
+    outputs = (corpus.features.reshape(-1, 512) - adapter.mean) @ adapter.weight + adapter.bias
+    np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(outputs.std(axis=0), 1, atol=1e-3)
+
+
+def test_the_vectors_of_a_feature_that_is_like_nothing_are_still_unit():
+    adapter = fit_adapter(make_corpus(), "words", encode_words)
+    vectors = adapter(np.stack([np.zeros(512), np.full(512, 100.0)]).astype(np.float32))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_joined_corpora_keep_every_sound_and_its_caption():
+    one = make_corpus()
+    two = SoundCorpus(
+        one.features[:3, :1],
+        np.array([0, 1, 0]),
+        ("a cat", "a piano"),
+        np.zeros(3, int),
+        ("there",),
+    )
+    both = one.join(two)
+    assert both.features.shape == (43, 1, 512)
+    said = [both.captions[i] for i in both.labels]
+    assert said == [one.captions[i] for i in one.labels] + ["a cat", "a piano", "a cat"]
+    assert [both.sources[i] for i in both.groups[-4:]] == ["here", "there", "there", "there"]
+
+
+def test_one_caption_alone_is_refused():
+    corpus = make_corpus()
+    with pytest.raises(AdapterError, match="two different texts"):
+        fit_adapter(corpus.subset(corpus.labels == 0), "words", encode_words)
 
 
 def test_a_caption_of_no_sound_is_not_needed():
@@ -122,9 +162,9 @@ def test_saved_corpus_is_the_same(tmp_path):
     corpus = make_corpus()
     corpus.save(tmp_path / "c.safetensors")
     loaded = SoundCorpus.load(tmp_path / "c.safetensors")
-    # Eight bits a value: a hundredth of a feature's spread.
-    spread = corpus.features.std()
-    assert np.abs(loaded.features - corpus.features).max() < 0.05 * spread
+    error = np.abs(loaded.features - corpus.features)
+    assert error.max() < 0.02 * corpus.features.max()  # eight bits each
+    np.testing.assert_array_equal(loaded.features, corpus.rounded().features)
     assert loaded.captions == corpus.captions
     np.testing.assert_array_equal(loaded.labels, corpus.labels)
     loaded.save(tmp_path / "again.safetensors")

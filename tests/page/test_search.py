@@ -114,7 +114,7 @@ def test_keyboard_alone_is_enough(served: Served, visit: Any) -> None:
     assert page.inner_text("#viewer h2") == shown[0]
     page.keyboard.press("Escape")
     page.wait_for_selector("#viewer[open]", state="detached")
-    assert page.evaluate(focused) == shown[0]
+    page.wait_for_function(f"{focused} === {shown[0]!r}")  # back where it was opened
     page.keyboard.press("/")
     page.wait_for_function("document.activeElement.closest('#q')")
 
