@@ -6,9 +6,11 @@ everything else to stderr. Exit codes: 0, 1 for a run that failed, 2 for wrong u
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,15 +32,14 @@ cli = typer.Typer(
 
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of the library.", envvar="ANYFIND_DATA", show_default="user data"),
+    typer.Option(help="Folder of the library [ANYFIND_DATA].", show_default="user data"),
 ]
 SpaceName = Annotated[
     str | None,
     typer.Option(
         "--space",
-        help="embedded, an open_clip MODEL/PRETRAINED, or local-dir:PATH.",
+        help="embedded, an open_clip MODEL/PRETRAINED, or local-dir:PATH [ANYFIND_SPACE].",
         show_default="embedded",
-        envvar="ANYFIND_SPACE",
     ),
 ]
 Medium = Annotated[
@@ -74,8 +75,10 @@ def page(
         login = (user, password)
     from ui import serve
 
-    with _library(context, data, space, address=f"http://{host}:{port}") as library:
-        _offer_samples(library)
+    address = f"http://{host}:{port}" if port else None
+    with _library(context, data, space, address=address) as (library, bars):
+        _offer_samples(library, bars)
+        bars.stop()
         serve(
             library,
             host=host,
@@ -94,7 +97,7 @@ def index(
     space: SpaceName = None,
 ) -> None:
     """Add files and folders; files stay where they are, unchanged ones are skipped."""
-    with _library(context, data, space) as library, _Bars() as bars:
+    with _library(context, data, space) as (library, bars):
         stopped = False
 
         def show(event: Any) -> None:
@@ -106,6 +109,7 @@ def index(
             report = library.add(paths, progress=show)
         except KeyboardInterrupt:
             stopped = True
+        bars.stop()
     if stopped:
         _say("Stopped; what was indexed so far is kept, and the same command goes on from there.")
         raise typer.Exit(1)
@@ -125,8 +129,11 @@ def search(
     space: SpaceName = None,
 ) -> None:
     """Find pictures and sounds by words, best first."""
-    with _library(context, data, space) as library:
-        _print_hits(library, library.search(text, _check_medium(medium), top), as_json)
+    medium = _check_medium(medium)
+    with _library(context, data, space) as (library, bars):
+        hits = library.search(text, medium, top)
+        bars.stop()
+        _print_hits(library, hits, as_json)
 
 
 @cli.command()
@@ -140,8 +147,11 @@ def similar(
     space: SpaceName = None,
 ) -> None:
     """Find pictures and sounds that are like a file, best first."""
-    with _library(context, data, space) as library:
-        _print_hits(library, library.similar(file, _check_medium(medium), top), as_json)
+    medium = _check_medium(medium)
+    with _library(context, data, space) as (library, bars):
+        hits = library.similar(file, medium, top)
+        bars.stop()
+        _print_hits(library, hits, as_json)
 
 
 @cli.command()
@@ -152,7 +162,7 @@ def remove(
     space: SpaceName = None,
 ) -> None:
     """Take items out of the library; files outside it are never deleted."""
-    with _library(context, data, space) as library:
+    with _library(context, data, space) as (library, _):
         removed = set(library.remove(ids))
     unknown = [id for id in ids if id not in removed]
     print(f"{len(removed)} removed.")
@@ -168,7 +178,7 @@ def stats(
     space: SpaceName = None,
 ) -> None:
     """Tell what the library holds, and where."""
-    with _library(context, data, space) as library:
+    with _library(context, data, space) as (library, _):
         numbers = library.stats()
     if as_json:
         print(json.dumps(vars(numbers), default=str, indent=2))
@@ -200,12 +210,12 @@ def samples(
     """Put the sample pictures and sounds into the library, or take them out."""
     from store.samples import add_samples, remove_samples
 
-    with _library(context, data, space) as library:
+    with _library(context, data, space) as (library, bars):
         if remove:
             print(f"{len(remove_samples(library))} removed.")
             return
-        with _Bars() as bars:
-            report = add_samples(library, bars)
+        report = add_samples(library, bars)
+        bars.stop()
     for _, reason in report.skipped:
         _say(reason)
     print(report.summary())
@@ -225,7 +235,7 @@ def evaluate(
     from store.evaluation import evaluate as measure
 
     with _Bars() as bars:
-        result = measure(manifest, _load_space(context, space), template, bars)
+        result = measure(manifest, _load_space(context, space, bars), template, bars)
     for _, reason in result.skipped:
         _say(f"left out: {reason}")
     if as_json:
@@ -250,6 +260,9 @@ def main() -> None:
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be valid text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli()
     except Exception as error:
@@ -262,6 +275,7 @@ def main() -> None:
 # By name, so that asking costs no import: SpaceError and the others live with what raises them.
 _EXPECTED = {
     "AdapterError",
+    "DeviceError",
     "LibraryBusy",
     "LibraryError",
     "MediaError",
@@ -274,41 +288,39 @@ _EXPECTED = {
 @contextmanager
 def _library(
     context: typer.Context, data: Path | None, space: str | None, address: str | None = None
-) -> Iterator[Library]:
+) -> Iterator[tuple[Library, _Bars]]:
+    """The library, and the bars that show what it is doing, now and while it closes."""
     from store.library import Library, default_data
 
     folder = data or context.obj["data"] or default_data()
-    loaded = _load_space(context, space)
     with _Bars() as bars:
-        library = Library(folder, loaded, address=address, progress=bars)
-    with library:
-        yield library
+        loaded = _load_space(context, space, bars)
+        with Library(folder, loaded, address=address, progress=bars) as library:
+            yield library, bars
 
 
-def _load_space(context: typer.Context, name: str | None) -> Space:
+def _load_space(context: typer.Context, name: str | None, bars: _Bars) -> Space:
     from encoders import load_space
 
-    with _Bars() as bars:
-        space = load_space(name or context.obj["space"] or "embedded", bars)
-        space.build()
+    chosen = name or context.obj["space"] or os.environ.get("ANYFIND_SPACE") or "embedded"
+    space = load_space(chosen, bars)
+    space.build()
     return space
 
 
-def _offer_samples(library: Library) -> None:
+def _offer_samples(library: Library, bars: _Bars) -> None:
     """Put the samples into an empty library, once: who takes them out does not get them again."""
     from store.samples import add_samples
 
-    offered = library.data / "samples-offered"
-    if offered.exists():
-        return
-    if library.count() == 0:
-        with _Bars() as bars:
-            report = add_samples(library, bars)
+    note = library.data / "samples"
+    state = note.read_text("utf-8") if note.exists() else "new" if library.count() == 0 else "done"
+    if state in ("new", "incomplete"):
+        report = add_samples(library, bars)
         for _, reason in report.skipped:
-            _say(reason)
-        if report.skipped:  # not all could be had: try again at the next start
-            return
-    offered.touch()
+            bars.print(reason)
+        # what could not be fetched now is tried at the next start
+        state = "incomplete" if report.skipped else "done"
+    note.write_text(state, "utf-8")
 
 
 def _print_hits(library: Library, hits: list[Hit], as_json: bool) -> None:
@@ -361,20 +373,28 @@ class _Bars:
     def __init__(self) -> None:
         self._progress: Any = None
         self._tasks: dict[str, Any] = {}
+        self._lock = threading.RLock()  # the library reports from threads of its own
 
     def __enter__(self) -> _Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        self.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        bars = self._bars()
-        if what not in self._tasks:
-            self._tasks[what] = bars.add_task(what, total=None)
-        bars.update(self._tasks[what], completed=done, total=total or None)
+        with self._lock:
+            bars = self._bars()
+            if what not in self._tasks:
+                self._tasks[what] = bars.add_task(what, total=None)
+            bars.update(self._tasks[what], completed=done, total=total or None)
+
+    def stop(self) -> None:
+        """Take the bars off the screen; the next thing that is reported brings them back."""
+        with self._lock:
+            if self._progress is not None:
+                self._progress.stop()
+            self._progress = None
+            self._tasks = {}
 
     def print(self, line: str) -> None:
         """Print a line above the bars."""

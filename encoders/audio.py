@@ -7,7 +7,6 @@ blocks. The numbers below are the ones that the published weights were trained w
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from encoders.runtime import Recipe
-from encoders.weights import cache_dir, fetch, read_manifest
+from encoders.weights import cache_dir, fetch, read_manifest, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +98,8 @@ def build_network(progress: Progress | None = None) -> torch.nn.Module:
     if not kept.exists():
         member = read_manifest()["aisfx.pth"]
         source = fetch([member], progress)[member.name]
-        save_file(_read_checkpoint(source), kept)
+        state = _read_checkpoint(source)
+        write_whole(kept, lambda part: save_file(state, part))
     weights = load_file(kept)
     convolutions = [m for m in network if isinstance(m, nn.Conv2d)]
     norms = [m for m in network if isinstance(m, nn.BatchNorm2d)]
@@ -126,10 +126,7 @@ def mel_filters() -> Array:
     filters = librosa.filters.mel(
         sr=SAMPLE_RATE, n_fft=_WINDOW, n_mels=BANDS, fmin=0.0, fmax=22_050.0, htk=True, norm=1
     ).astype(np.float32)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(f".{os.getpid()}.npy")
-    np.save(part, filters)
-    os.replace(part, kept)
+    write_whole(kept, lambda part: np.save(part, filters))
     return filters
 
 

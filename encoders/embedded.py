@@ -17,7 +17,7 @@ import numpy as np
 
 from encoders.runtime import Recipe
 from encoders.towers import Clip, Preprocess, image_module, text_module
-from encoders.weights import cache_dir, fetch, read_manifest
+from encoders.weights import cache_dir, fetch, read_manifest, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +128,8 @@ def _efficientnet(progress: Progress | None) -> dict[str, torch.Tensor]:
         source = fetch([member], progress)[member.name]
         state = torch.load(source, map_location="cpu", weights_only=True)
         # safetensors sorts its names: numbered, they keep the order that maps them onto timm's
-        save_file({f"{i:03} {k}": v.contiguous() for i, (k, v) in enumerate(state.items())}, kept)
+        numbered = {f"{i:03} {k}": v.contiguous() for i, (k, v) in enumerate(state.items())}
+        write_whole(kept, lambda part: save_file(numbered, part))
     return dict(sorted(load_file(kept).items()))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable
@@ -26,6 +28,16 @@ if TYPE_CHECKING:
     import torch
 
 Array = np.ndarray[Any, Any]
+
+# OpenVINO reports its use over the network unless this package of its is missing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+DEVICES = ("openvino", "cpu", "cuda")
+
+
+class DeviceError(Exception):
+    """The networks cannot run where they are asked to."""
 
 
 class Network(Protocol):
@@ -73,6 +85,8 @@ def is_built(recipe: Recipe) -> bool:
 def choose_device() -> str:
     """ "cuda", "openvino" (on the processor) or "cpu" (PyTorch); `ANYFIND_DEVICE` overrides it."""
     if chosen := os.environ.get("ANYFIND_DEVICE"):
+        if chosen not in DEVICES:
+            raise DeviceError(f"ANYFIND_DEVICE is {chosen!r}: it must be one of {DEVICES}.")
         return chosen
     if _has_cuda():
         return "cuda"
@@ -150,15 +164,13 @@ def convert(recipe: Recipe, path: Path) -> None:
             example_input=torch.from_numpy(recipe.example),
             input=[openvino.PartialShape(shape)],
         )
-    part = path.parent / f"{path.stem}.{os.getpid()}"
-    part.mkdir(parents=True)
-    try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
+        part = Path(folder)
         openvino.save_model(model, part / path.name, compress_to_fp16=True)
         _keep_exact(part / path.name, recipe.exact_convolutions)
         for name in (path.with_suffix(".bin").name, path.name):  # the .xml last: it marks the end
             os.replace(part / name, path.parent / name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _keep_exact(path: Path, convolutions: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,8 +159,16 @@ class Space:
 
     def _adapter(self) -> Adapter:
         def load() -> Adapter:
-            from encoders.adapter import adapter_for
+            from encoders.adapter import Adapter, adapter_for
 
+            if own := os.environ.get("ANYFIND_ADAPTER"):
+                fitted = Adapter.load(Path(own).expanduser())
+                if (fitted.space, fitted.dim) != (self.name, self.dim):
+                    raise SpaceError(
+                        f"The adapter {own} was fitted for the space {fitted.space}, not for "
+                        f"{self.name}: fit one with `python -m encoders.adapter`."
+                    )
+                return fitted
             return adapter_for(self.name, self.dim, self.encode_texts)
 
         adapter: Adapter = self._load_once("adapter", load)

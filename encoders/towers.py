@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from encoders.runtime import Recipe
-from encoders.weights import cache_dir
+from encoders.weights import cache_dir, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -139,6 +138,8 @@ def open_clip_model(name: str) -> Clip:
                 "`python app.py models`, connect to the network once, or use local-dir:PATH."
             ) from error
 
+    if pretrained is None:
+        name = model_name  # the whole path: "local-dir:clip" is another model in another folder
     key = _key(name)
     card_path = cache_dir() / "networks" / f"{key}.json"
     if not card_path.exists():
@@ -211,10 +212,7 @@ def _write_card(path: Path, model: Any, preprocess: Preprocess, model_name: str)
         "context_length": int(tokens.shape[-1]),
         "preprocess": asdict(preprocess),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(card), "utf-8")
-    os.replace(part, path)
+    write_whole(path, lambda part: part.write_text(json.dumps(card), "utf-8"))
 
 
 @cache

@@ -81,11 +81,27 @@ def fetch(members: Sequence[Member], progress: Progress | None = None) -> dict[s
     cache = cache_dir()
     wanted = {m.name: cache / m.name for m in members}
     if missing := [m for m in members if not _is_right(wanted[m.name], m.sha256)]:
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "fetch.lock"):  # two first starts at once: the second one waits
-            missing = [m for m in missing if not _is_right(wanted[m.name], m.sha256)]
-            _fetch_missing(missing, cache, progress or (lambda what, done, total: None))
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(cache / "fetch.lock"):  # two first starts at once: the second one waits
+                missing = [m for m in missing if not _is_right(wanted[m.name], m.sha256)]
+                _fetch_missing(missing, cache, progress or (lambda what, done, total: None))
+        except OSError as error:
+            raise WeightsError(
+                f"The cache folder {cache} cannot be written ({error.strerror or error}): make "
+                "room there, or name another one with ANYFIND_CACHE."
+            ) from error
     return wanted
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file, and put it at `path` when it is whole; or leave `path` as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # a folder of its own: another process, or a thread of this one, may be at the same file
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
+        part = Path(folder) / path.name
+        write(part)
+        os.replace(part, path)
 
 
 def _fetch_missing(members: Sequence[Member], cache: Path, progress: Progress) -> None:

@@ -62,6 +62,8 @@ _one_at_a_time = threading.Lock()
 
 # Odd EXIF or palette data is nothing the reader of the error stream could act on.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+# Pillow's own limit knows nothing of drafts or of one bit a pixel; limits.py has ours.
+Image.MAX_IMAGE_PIXELS = None
 
 
 class Picture(Media):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from media import MediaError, open_media
+from media import MediaError, open_media, quote
 from store.records import LibraryError, Progress, Space
 
 Array = np.ndarray[Any, Any]
@@ -183,8 +183,10 @@ def _decode(paths: Sequence[Path], space: Space) -> Iterator[tuple[Path, str, li
                     modality,
                     [space.prepare(modality, s.content) for s in media.segments()],
                 )
-        except (MediaError, OSError) as error:
+        except MediaError as error:
             return path, "", str(error)
+        except Exception as error:  # a file may break a decoder in any way
+            return path, "", f"{quote(path)} cannot be read ({error})."
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         waiting: deque[Future[tuple[Path, str, list[Array] | str]]] = deque()

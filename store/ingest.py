@@ -117,7 +117,7 @@ class Ingest:
     def run(self, paths: Iterable[Path]) -> Report:
         """Add what can be added; see `Library.add`."""
         paths = [Path(path) for path in paths]
-        if not any(path.is_dir() for path in paths):
+        if not any(os.path.isdir(path) for path in paths):
             self._total = len(paths)
         threads = [threading.Thread(target=self._feed, args=(paths,), daemon=True)]
         threads += [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
@@ -356,7 +356,10 @@ class Ingest:
         jobs, self._ready = self._ready, []
         entries = [self._entry(job) for job in jobs if job.known is None]
         sightings = [
-            (job.sighting, job.copy) for job in jobs if job.known is not None and job.sighting
+            (job.sighting, job.copy)
+            for job in jobs
+            # what is to be copied came from a temporary place: nothing to remember of it
+            if job.known is not None and job.sighting and (job.copy or not self._copy)
         ]
         if not jobs:
             return
@@ -368,8 +371,12 @@ class Ingest:
             id = job.sighting.id
             if job.known is None and id in added:
                 self._settle(job, "added", None, added[id])
+            elif (item := self._catalogue.get(id)) is not None:
+                self._settle(job, "present", None, item)
             else:
-                self._settle(job, "present", None, self._catalogue.get(id) or job.known)
+                name = media.quote(job.found.path)
+                reason = f"{name} was removed while it was being added: add it again."
+                self._settle(job, "skipped", reason, None)
 
     def _entry(self, job: Job) -> Entry:
         assert job.sighting is not None

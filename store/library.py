@@ -276,7 +276,7 @@ class Library:
     ) -> list[Hit]:
         """The k items most like an item (by id; itself left out), a file or an opened medium."""
         if not isinstance(what, str):
-            return self.nearest(self._embed(what), modality, k)
+            return self.nearest(self.embed(what), modality, k)
         with self._in_use():
             found = self._catalogue.item_vectors(what)
         if found is None:
@@ -358,7 +358,7 @@ class Library:
                 )
         return hits
 
-    def _embed(self, what: Path | Media) -> np.ndarray:
+    def embed(self, what: Path | Media) -> np.ndarray:
         """The vector of a medium outside the library, float32 (dim,)."""
         import media
         from store.ingest import unit_rows

@@ -21,7 +21,7 @@ class Lock:
 
     def __init__(self, data: Path, address: str | None = None) -> None:
         self._note = data / "lock.json"
-        self._lock = FileLock(data / "lock")
+        self._lock = FileLock(data / "lock", thread_local=False)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:

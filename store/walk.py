@@ -29,7 +29,7 @@ def walk(
     barred = os.path.realpath(without) if without is not None else None
     for named in paths:
         path = Path(os.path.abspath(named))
-        if path.is_dir():
+        if os.path.isdir(path):  # never raises, whatever the name
             yield from _walk_folder(path, wanted, visited, barred)
         else:
             yield Found(path, Path(named))
