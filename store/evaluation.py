@@ -56,12 +56,35 @@ class _Gallery:
     def _encode(self) -> None:
         size = self._space.batch_size
         for at in range(0, len(self._waiting), size):
-            self._rows.append(self._space.encode(self._modality, self._waiting[at : at + size]))
+            batch = self._waiting[at : at + size]
+            try:
+                self._rows.append(self._space.encode(self._modality, batch))
+            except Exception:  # one by one, so that only the culprit is left out
+                self._rows += [self._encode_one(prepared) for prepared in batch]
         self._waiting = []
+
+    def _encode_one(self, prepared: Array) -> Array:
+        try:
+            return self._space.encode(self._modality, [prepared])
+        except Exception:
+            return np.full((1, self._space.dim), np.nan, dtype=np.float32)
+
+    def drop_unusable(self) -> list[Path]:
+        """Encode what is waiting, and take out the files that gave no vector."""
+        self._encode()
+        if not self.paths:
+            return []
+        bad = np.isnan(np.concatenate(self._rows)).any(axis=1)
+        sizes = np.diff([*self.starts, self._count])
+        good = ~np.logical_or.reduceat(bad, self.starts)
+        self._rows = [np.concatenate(self._rows)[np.repeat(good, sizes)]]
+        dropped = [path for path, fine in zip(self.paths, good, strict=True) if not fine]
+        self.paths = [path for path, fine in zip(self.paths, good, strict=True) if fine]
+        self.starts = np.cumsum([0, *sizes[good]])[:-1].tolist()
+        return dropped
 
     def scores(self, queries: Array) -> Array:
         """Cosines (queries, files): a file is as near as the nearest of its windows."""
-        self._encode()
         nearest: Array = np.maximum.reduceat(
             queries @ np.concatenate(self._rows).T, self.starts, axis=1
         )
@@ -95,8 +118,11 @@ def evaluate(
             gallery.add(path, prepared)
         if progress:
             progress("Embedding the files", done, len(paths))
-    for modality in sorted(galleries, reverse=True):
-        result.media[modality] = _measure(galleries[modality], pairs, space, template)
+    for modality, gallery in sorted(galleries.items(), reverse=True):
+        for path in gallery.drop_unusable():
+            result.skipped.append((path, f"{quote(path)} gives no usable vector."))
+        if gallery.paths:
+            result.media[modality] = _measure(gallery, pairs, space, template)
     return result
 
 

@@ -47,6 +47,10 @@ def synthesise(recipe: str) -> np.ndarray:
     return whole
 
 
+RECIPES_VERSION = 2
+"""To be raised with every change of a sound, so that the cached one is not taken for it."""
+
+
 def wav_file(recipe: str) -> bytes:
     """The named sound as a 16-bit mono WAV file."""
     content = io.BytesIO()
@@ -89,17 +93,10 @@ def _piano_note(midi: int, seconds: float, loudness: float) -> Samples:
 
 
 def _piano() -> Samples:
-    # The opening of Beethoven's bagatelle WoO 59, "Fuer Elise" (1810).
-    step = 0.235
-    right = [76, 75, 76, 75, 76, 71, 74, 72, 69, 0, 0, 60, 64, 69, 71, 0, 0, 64, 68, 71, 72]
-    left = {8: 45, 9: 52, 10: 57, 14: 40, 15: 52, 16: 56, 20: 45, 21: 52, 22: 57}
-    notes = [
-        (i * step, _piano_note(m, 2.2 if i in (8, 14, 20) else 1.1, 0.75 + 0.15 * (i % 3 == 0)))
-        for i, m in enumerate(right)
-        if m
-    ]
-    notes += [(i * step, _piano_note(m, 2.6, 0.6)) for i, m in left.items()]
-    dry = place(7.6, notes)
+    # "Twinkle, Twinkle, Little Star", which is "Ah! vous dirai-je, maman" (about 1740).
+    tune = [60, 60, 67, 67, 69, 69, 67]
+    notes = [(0.8 * i, _piano_note(midi, 2.2, 0.8)) for i, midi in enumerate(tune)]
+    dry = place(7.2, notes)
     rng = RandomState(88)
     board = noise(rng, 0.25) * np.exp(-times(0.25) / 0.035)  # the soundboard: many broad modes
     body = convolve(dry, shape(board, band(80, 2500, 1)))

@@ -20,7 +20,7 @@ from typing import Any
 
 from encoders.weights import Member, Progress, WeightsError, cache_dir, fetch
 from store.library import AddEvent, Library, Report
-from store.recipes import wav_file
+from store.recipes import RECIPES_VERSION, wav_file
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Sample:
     @property
     def path(self) -> Path:
         """Where the file lies once it is there."""
-        name = self.inside or (self.member.member if self.member else "sound.wav")
+        if self.recipe is not None:
+            return cache_dir() / "samples" / f"{self.slug}-{RECIPES_VERSION}.wav"
+        name = self.inside or (self.member.member if self.member else "")
         return cache_dir() / "samples" / f"{self.slug}{Path(name).suffix}"
 
 

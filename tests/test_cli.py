@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from encoders.weights import cache_dir
 from store.samples import read_samples
 from tests.media.makers import make_jpeg, make_tone
 
@@ -156,6 +157,41 @@ def test_answering_imports_neither_torch_nor_what_needs_it(data):
         command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_command_speaks_to_the_network(data, tmp_path):
+    script = (
+        "import socket, sys, app\n"
+        "def refuse(*arguments): raise SystemExit(f'network: {arguments}')\n"
+        "socket.getaddrinfo = socket.create_connection = refuse\n"
+        "sys.argv = ['app.py', *sys.argv[1:]]\n"
+        "app.main()"
+    )
+    make_jpeg(tmp_path / "red.jpg", "red")
+    environment = os.environ | {"ANYFIND_DATA": str(data), "HOME": str(tmp_path)}
+    environment |= {"ANYFIND_CACHE": str(cache_dir())}
+    for arguments in [("search", "a dog"), ("index", str(tmp_path)), ("stats",)]:
+        command = [sys.executable, "-c", script, *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"red.jpg"}, "nothing is left at home"
+
+
+def test_an_explicit_folder_wins_over_the_environment(data, tmp_path):
+    said = run("--data", str(tmp_path), "stats", "--json", data=data)
+    assert json.loads(said.stdout)["data"] == str(tmp_path)
+
+
+def test_a_name_that_is_no_text_is_printed(tmp_path):
+    media, data = tmp_path / "media", tmp_path / "data"
+    media.mkdir()
+    make_jpeg(media / "plain.jpg", "red")
+    os.rename(media / "plain.jpg", os.fsencode(media) + b"/caf\xe9.jpg")
+    run("index", str(media), data=data)
+    assert "caf" in run("search", "red", data=data).stdout
+    assert "caf" in json.loads(run("search", "red", "--json", data=data).stdout)[0]["path"]
 
 
 def test_help_names_every_command():

@@ -47,7 +47,7 @@ def _text(page: Page) -> str:
         ("Library", cards.counted(held["image"], held["audio"])),
     ]
     if page.paths:
-        facts.append(("Lies in", str(library.data)))
+        facts.append(("Lies in", cards.plain(str(library.data))))
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(what)}</dd>" for name, what in facts)
     return (
         "<article><h1>Anyfind</h1><p class='lead'>Finds your pictures and sounds by words. "

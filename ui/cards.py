@@ -199,4 +199,9 @@ def sentence(text: str, kind: str = "sorry") -> str:
 
 def fresh(html: str) -> str:
     """Marks an answer as new: the page ends its waiting on every change, even to the same hits."""
-    return f'<div class="answer" data-answer="{next(_serial)}">{html}</div>'
+    return f'<div class="answer" data-answer="{next(_serial)}">{plain(html)}</div>'
+
+
+def plain(text: str) -> str:
+    """Text that can be sent: what is none, as in a file's name that is not UTF-8, becomes "?"."""
+    return text.encode("utf-8", "replace").decode()

@@ -384,6 +384,7 @@
     let queue = [];
     let total = 0;
     let running = 0;
+    const newName = () => Math.random().toString(36).slice(2);
     let name = ""; // of what is dropped together, for one report
     const tell = (file, part) => {
       const done = total - queue.length - running;
@@ -407,7 +408,7 @@
       }
     }
     send = (files) => {
-      if (!total) name = Math.random().toString(36).slice(2);
+      if (!total) name = newName();
       queue.push(...files);
       total += files.length;
       for (let more = Math.min(2 - running, queue.length); more > 0; more -= 1) work();
@@ -415,6 +416,7 @@
     stopSending = () => {
       total -= queue.length;
       queue = [];
+      name = newName(); // what is dropped from now on is not stopped, even while a file is on its way
     };
     input.addEventListener("change", () => {
       send([...input.files]);

@@ -11,6 +11,7 @@ import anyio
 import gradio as gr
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,14 @@ POLICY = (
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
     "media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+
+# An original opened by itself is a document that the browser makes around it: a player or a
+# picture, with a style of its own. It may load itself (as the same origin, for the login's cookie)
+# and nothing else, and no script runs in it.
+ALONE = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+    "sandbox allow-same-origin"
 )
 
 # What a browser may show in place, by the content's first bytes: (offset, bytes, type).
@@ -127,11 +136,13 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
             kind = None
         if path is None or kind is None:
             raise HTTPException(404, "The original file is gone.")
+        known = item.title.lower().endswith(path.suffix.lower())
+        name = item.title if known else item.title + path.suffix
         place = "attachment" if kind == UNKNOWN else "inline"
         headers = {
             "Cache-Control": "private, max-age=3600",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Content-Disposition": f"{place}; filename*=UTF-8''{quote(item.title, safe='')}",
+            "Content-Security-Policy": ALONE,
+            "Content-Disposition": f"{place}; filename*=UTF-8''{quote(name, safe='')}",
         }
         return FileResponse(path, media_type=kind, headers=headers)
 
@@ -206,6 +217,21 @@ class _Headers:
         await self._app(scope, receive, dress)
 
 
+class _OwnPage:
+    """Refuses what a page of another site asks for: browsers tell where a request comes from."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and scope["method"] == "POST":
+            site = Headers(scope=scope).get("sec-fetch-site", "none")  # gradio_client sends none
+            if site not in ("same-origin", "none"):
+                app = JSONResponse({"detail": "Another site asked for this."}, status_code=403)
+        await app(scope, receive, send)
+
+
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -214,7 +240,11 @@ HEADERS = (
 
 
 def guard(app: FastAPI, hosts: list[str] | None) -> None:
-    """Security headers on everything; where `hosts` are given, no other name leads here."""
+    """Security headers on everything, and nothing is done for a page of another site.
+
+    Where `hosts` are given, no other name leads here.
+    """
+    app.add_middleware(_OwnPage)
     app.add_middleware(_Headers)
     if hosts is not None:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
-from store.library import LibraryError
 from ui import cards, icons
+from ui.errors import TOLD
 from ui.page import Page
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
     def answer(query: Query, modality: str, count: int) -> str:
         try:
             return _answer(page, query, modality or None, int(count))
-        except LibraryError as error:
+        except TOLD as error:
             return cards.sentence(str(error))
         except Exception:
             log.exception("a search failed")
@@ -168,12 +168,13 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
             return cards.sentence("The file you searched by is no longer here; drop it in again.")
         head = _like(upload.name, None)
         try:
-            hits = {kind: library.similar(upload.path, kind, count) for kind in kinds}
+            vector = library.embed(upload.path)
         except Exception as error:
             page.uploads.drop(upload)
-            if isinstance(error, LibraryError | ValueError):  # MediaError is a ValueError
+            if isinstance(error, TOLD):
                 return cards.sentence(str(error).replace(str(upload.path), upload.name))
             raise
+        hits = {kind: library.nearest(vector, kind, count) for kind in kinds}
     sections = [_section(page, kind, hits[kind]) for kind in kinds]
     shape = "both" if all(hits[kind] for kind in kinds) and len(kinds) == 2 else "one"
     told = cards.counted(*(len(hits.get(kind, [])) for kind in ("image", "audio")))
@@ -248,7 +249,7 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             raise gr.Error("k is a number from 1 to 1000.", print_exception=False)
         try:
             hits = page.library.search(str(text), modality or None, int(k))
-        except LibraryError as error:
+        except TOLD as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception:
             log.exception("a search failed")

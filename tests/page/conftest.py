@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,14 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
     assert hosts <= {"127.0.0.1"}
     assert faults == []
+
+
+def until(true: Callable[[], Any]) -> None:
+    """Wait for what no browser can wait for itself."""
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def search(page: Any, text: str) -> None:

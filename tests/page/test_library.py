@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from store.library import Library
 from tests.fakes import FakeSpace
 from tests.media import makers
-from tests.page.conftest import Serve, Served, search, tab, titles
+from tests.page.conftest import Serve, Served, search, tab, titles, until
+from ui.intake import Intake, State
+from ui.library import _progress
+from ui.uploads import Uploads
 
 
 def finish(page: Any) -> str:
@@ -142,12 +149,25 @@ class SlowSpace(FakeSpace):
         return super().encode(modality, prepared)
 
 
+class HeldSpace(FakeSpace):
+    """Encodes no picture before it may."""
+
+    def __init__(self) -> None:
+        self.encoding = threading.Event()
+        self.go = threading.Event()
+
+    def encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        self.encoding.set()
+        assert self.go.wait(30)
+        return super().encode(modality, prepared)
+
+
 def test_searching_stays_quick_while_files_are_added(
     serve: Serve, visit: Any, tmp_path: Path
 ) -> None:
     space = SlowSpace()
     served = serve(space)
-    space.seconds = 1
+    space.seconds = 4
     page = visit(served)
     search(page, "red")
     for number in range(8):
@@ -159,13 +179,95 @@ def test_searching_stays_quick_while_files_are_added(
     for text in ("blue", "green", "red"):
         began = time.monotonic()
         search(page, text)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3  # less than one batch, which it would wait for
         assert titles(page)[0] == text
     tab(page, "Library")
     assert page.locator("#progress [data-stop]").count() == 1, "it was over too soon to tell"
     page.click("#progress [data-stop]")
     assert "stopped" in finish(page).lower()
     assert served.library.count("image") < 14
+
+
+def put(uploads: Uploads, intake: Intake, path: Path, drop: str) -> None:
+    upload = uploads.start(path.name)
+    shutil.copy(path, upload.path)
+    uploads.keep(upload)
+    intake.put(upload, drop)
+
+
+def test_what_is_given_after_a_stop_is_added(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name, colour in (("red", "red"), ("late", "white"), ("blue", "blue")):
+        makers.make_picture(tmp_path / f"{name}.png", colour, (24, 24))
+    makers.make_picture(tmp_path / "folder" / "green.png", "#00ff00", (24, 24))
+    space = HeldSpace()
+    with Library(tmp_path / "data", space) as library:
+        uploads = Uploads(tmp_path / "uploads")
+        intake = Intake(library, uploads)
+        put(uploads, intake, tmp_path / "red.png", "one")
+        assert space.encoding.wait(30)
+        intake.stop()
+        put(
+            uploads, intake, tmp_path / "late.png", "one"
+        )  # was on its way when all of its drop was stopped
+        assert [(row.name, row.state) for row in intake.state().rows] == [
+            ("red.png", "waiting"),
+            ("late.png", "stopped"),
+        ]
+        put(uploads, intake, tmp_path / "blue.png", "two")
+        intake.put(tmp_path / "folder")
+        assert not intake.state().stopping
+        space.go.set()
+        until(lambda: not intake.state().busy)
+        intake.close()
+        assert {"blue", "green"} <= {item.title for item in library.items()}
+        assert "late" not in {item.title for item in library.items()}
+        state = intake.state()
+        assert (state.added, state.skipped, state.stopping) == (2, 0, False)
+        assert not list((tmp_path / "uploads").iterdir())
+
+
+def test_a_drop_after_a_stop_is_another_one(serve: Serve, visit: Any, tmp_path: Path) -> None:
+    space = HeldSpace()
+    served = serve(space, fill=False)
+    for name, colour in (("first", "red"), ("second", "#00ff00"), ("third", "blue")):
+        makers.make_picture(tmp_path / f"{name}.png", colour, (24, 24))
+    page = visit(served)
+    held: dict[str, Any] = {}
+    page.route("**/upload?*name=second*", lambda route: held.update(second=route))
+    tab(page, "Library")
+    page.set_input_files("#drop-input", [tmp_path / "first.png", tmp_path / "second.png"])
+    page.click("#progress [data-stop]")
+    page.wait_for_selector("#progress h2:has-text('Stopping')")
+    page.set_input_files("#drop-input", tmp_path / "third.png")  # while "second" is being sent
+    page.wait_for_selector("#progress .file:text-is('third.png')")
+    held["second"].continue_()
+    page.wait_for_selector("#progress .stopped:has-text('second.png')")
+    space.go.set()
+    assert finish(page) == "1 added"
+    assert "third" in {item.title for item in served.library.items()}
+
+
+def test_names_that_are_no_text_are_shown(served: Served, visit: Any, tmp_path: Path) -> None:
+    try:
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+        makers.make_picture(path, "red", (31, 31))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system wants names that are text")
+    page = visit(served)
+    tab(page, "Library")
+    page.fill("#folder input", str(tmp_path))
+    page.click("#add-folder")
+    assert finish(page) == "1 added"
+    assert page.inner_text("#progress .file") == "caf?.png"
+    page.click("#shelf .open >> nth=0")
+    assert page.inner_text("#viewer h2") == "caf?"
+    served.library.remove([item.id for item in served.library.items() if item.title == "caf?"])
+
+
+def test_a_folder_that_is_no_text_is_shown() -> None:
+    told = _progress(State(busy=True, folder="/caf\udce9", error="/caf\udce9 is full."))
+    assert told.encode().count(b"caf?") == 2
 
 
 def test_a_page_opened_meanwhile_shows_the_progress(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from gradio_client import Client
 
+from encoders.adapter import AdapterError
+from encoders.space import SpaceError
+from encoders.weights import WeightsError
+from tests.fakes import FakeSpace
 from tests.media import makers
 from tests.page.conftest import Serve, Served, answered, search, tab, titles
 
@@ -146,6 +153,46 @@ def test_a_sound_finds_its_like_when_dropped_anywhere(served: Served, visit: Any
     )
     assert page.inner_text("#results .like p") == "More like drone.wav"
     assert titles(page, ".sound")[0] == "hum"
+
+
+class CountingSpace(FakeSpace):
+    """Counts what it encodes, and says what is wrong where it is told to."""
+
+    encoded = 0
+    wrong: Exception | None = None
+
+    def encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        self.encoded += len(prepared)
+        return super().encode(modality, prepared)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        if self.wrong is not None:
+            raise self.wrong
+        return super().encode_texts(texts)
+
+
+def test_a_file_is_embedded_once_for_both_media(serve: Serve, visit: Any) -> None:
+    space = CountingSpace()
+    served = serve(space)
+    page = visit(served)
+    before = space.encoded
+    answered(page, lambda: page.set_input_files("#by-file-input", served.media / "red.png"))
+    assert page.locator("#results .tile").count() == 6
+    assert page.locator("#results .sound").count() == 3
+    assert space.encoded == before + 1
+
+
+def test_what_the_space_says_is_shown(serve: Serve, visit: Any) -> None:
+    space = CountingSpace()
+    served = serve(space)
+    page = visit(served)
+    client = Client(served.address, verbose=False, analytics_enabled=False)
+    for kind in (SpaceError, AdapterError, WeightsError):
+        space.wrong = kind(f"There is no text tower ({kind.__name__}).")
+        search(page, "red")
+        assert page.inner_text("#results .say") == str(space.wrong)
+        with pytest.raises(Exception, match=rf"no text tower \({kind.__name__}\)"):
+            client.predict("red", "image", 2, api_name="/search")
 
 
 def test_a_broken_file_is_answered_with_a_sentence(

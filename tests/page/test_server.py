@@ -15,7 +15,7 @@ from gradio_client import Client
 from store.library import Library
 from tests.fakes import FakeSpace
 from tests.media import makers
-from tests.page.conftest import Serve, Served, search, titles
+from tests.page.conftest import Serve, Served, search, titles, until
 from ui import PageError
 from ui import serve as serve_page
 
@@ -31,6 +31,14 @@ def get(served: Served, path: str, **options: Any) -> httpx.Response:
 
 def named(served: Served, title: str) -> Any:
     return next(item for item in served.library.items() if item.title.startswith(title))
+
+
+def sign_in(page: Any, served: Served) -> None:
+    user, password = served.login or ("", "")
+    page.locator("input").first.fill(user)
+    page.fill("input[type='password']", password)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#results .tile")
 
 
 class TestEndpoint:
@@ -96,6 +104,47 @@ class TestMedia:
         assert answer.headers["content-range"] == f"bytes 1000-1999/{len(whole)}"
         assert get(served, path, headers={"Range": "bytes=0-"}).status_code == 206
 
+    @pytest.mark.parametrize(
+        ("title", "name"),
+        [("", "red%20one.png"), ("Sunset", "Sunset.png"), ("ä/b.PNG", "%C3%A4%2Fb.PNG")],
+    )
+    def test_it_is_saved_under_its_title(self, served: Served, title: str, name: str) -> None:
+        path = served.media.parent / "red one.png"
+        makers.make_picture(path, "red", (35, 33))
+        [item] = served.library.add([path], titles={path: title}).added
+        answer = get(served, f"/media/{item.id}")
+        assert answer.headers["content-disposition"] == f"inline; filename*=UTF-8''{name}"
+        served.library.remove([item.id])
+
+    @pytest.mark.parametrize("login", [False, True])
+    def test_it_opens_by_itself(
+        self, request: pytest.FixtureRequest, visit: Any, login: bool
+    ) -> None:
+        served = request.getfixturevalue("guarded" if login else "served")
+        page = visit(served, ready="input[type='password']" if login else "#results .tile")
+        if login:
+            sign_in(page, served)
+        refused: list[str] = []
+        page.context.on("console", lambda message: refused.append(message.text))
+        opened: dict[str, Any] = {}
+        for card in (".tile", ".sound"):
+            page.click(f"#results {card} .open >> nth=0")
+            with page.context.expect_page() as new:
+                page.click("#viewer a:has-text('Open the original')")
+            opened[card] = new.value
+            page.keyboard.press("Escape")
+        # No script runs there, not even Playwright's own that would wait for this.
+        until(lambda: opened[".sound"].evaluate("document.querySelector('video')?.duration > 1"))
+        until(lambda: opened[".tile"].evaluate("document.images[0]?.naturalWidth > 0"))
+        assert refused == []
+
+    def test_nothing_runs_in_it(self, served: Served) -> None:
+        item = named(served, "red")
+        policy = get(served, f"/media/{item.id}").headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert policy.endswith("sandbox allow-same-origin")
+        assert "script" not in policy
+
     def test_preview(self, served: Served) -> None:
         answer = get(served, f"/preview/{named(served, 'siren').id}")
         assert answer.headers["content-type"] == "image/webp"
@@ -159,6 +208,16 @@ class TestClosedDoors:
         answer = httpx.post(f"{served.address}/upload?name=a.png&drop=one", content=b"x")
         assert answer.status_code == 400
         assert get(served, "/", headers={"Host": "evil.example:7860"}).status_code == 400
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    def test_another_site_cannot_use_the_queue(self, served: Served, site: str) -> None:
+        body = {"data": ["red", "image", 1], "session_hash": "abc"}
+        for path in ("queue/join", "call/search"):
+            address = f"{served.address}/gradio_api/{path}"
+            answer = httpx.post(address, json=body, headers={"Sec-Fetch-Site": site})
+            assert answer.status_code == 403
+        own = httpx.post(address, json=body, headers={"Sec-Fetch-Site": "same-origin"})
+        assert own.status_code == 200
 
     def test_the_browser_is_told_to_speak_to_nobody_else(self, served: Served) -> None:
         policy = get(served, "/").headers["content-security-policy"]
@@ -231,11 +290,7 @@ class TestLogin:
 
     def test_browser(self, guarded: Served, visit: Any) -> None:
         page = visit(guarded, ready="input[type='password']")
-        user, password = guarded.login or ("", "")
-        page.locator("input").first.fill(user)
-        page.fill("input[type='password']", password)
-        page.keyboard.press("Enter")
-        page.wait_for_selector("#results .tile")
+        sign_in(page, guarded)
         search(page, "red")
         assert titles(page)[0] == "red"
         page.wait_for_function("document.querySelector('#results .tile img').naturalWidth > 0")

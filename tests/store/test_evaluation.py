@@ -125,3 +125,16 @@ def test_unusable_manifests_are_one_sentence(tmp_path):
         read_pairs(tmp_path / "gone.csv")
     with pytest.raises(LibraryError, match="template"):
         evaluate(tmp_path / "columns.csv", FakeSpace(), template="no place")
+
+
+def test_a_file_without_a_usable_vector_is_left_out(manifest):
+    class Picky(FakeSpace):
+        def encode(self, modality, prepared):
+            if modality == "audio" and any(len(p) < 10 * 44_100 - 1 for p in prepared):
+                raise ValueError("no usable vector")
+            return super().encode(modality, prepared)
+
+    result = evaluate(manifest, Picky())
+    assert [path.name for path, _ in result.skipped] == ["broken.jpg", "gone.jpg", "whistle.wav"]
+    assert result.media["audio"]["gallery"] == 1
+    assert result.media["image"]["gallery"] == 2
