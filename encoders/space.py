@@ -34,7 +34,7 @@ class Space:
     is safe to call from several threads. The networks are loaded when they are first needed.
     """
 
-    batch_size = 16
+    batch_size = 32
     """How many prepared pictures or sounds to encode at once."""
     modalities = frozenset({"image", "audio"})
     """What can be embedded beside text."""

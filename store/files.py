@@ -36,7 +36,8 @@ class Files:
         """Write an item's preview as WebP."""
 
         def save(stream: BinaryIO) -> None:
-            image.convert("RGB").save(stream, "WEBP", quality=PREVIEW_QUALITY)
+            # method 0: a fifth larger, and three times as fast as the default
+            image.convert("RGB").save(stream, "WEBP", quality=PREVIEW_QUALITY, method=0)
 
         _write(self.preview(item), save)
 
