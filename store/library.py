@@ -52,7 +52,7 @@ __all__ = [
     "default_data",
 ]
 
-EXACT_LIMIT = 150_000
+EXACT_LIMIT = 100_000
 """Collections of at most this many segments are searched exactly, larger ones by Chroma.
 
 Text queries need a nearly exact search. Reading a matrix of this size (384 dimensions) takes about
