@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-QUERY = "a cat"
+QUERY = "a church"
 DESKTOP = {"width": 1360, "height": 850}
 PHONE = {"width": 390, "height": 844}
 PICTURE = Path(__file__).resolve().parent.parent / "assets" / "screenshot.png"
