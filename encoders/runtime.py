@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -65,6 +65,9 @@ class Recipe:
     exact_convolutions: int = 0
     """So many convolutions at the start stay in float32 even so: a depthwise one on large maps
     can lose more in bfloat16 than all the rest."""
+    eight_bit: Callable[[], torch.nn.Module] | None = None
+    """Makes the same network with weights and activations rounded to eight bits, for processors
+    that multiply these quickest; None: it would lose too much."""
     chunk: int | None = None
     """Rows that one core works on at a time, for throughput; None: all cores on the whole batch,
     for the shortest answer."""
@@ -78,7 +81,7 @@ def load_network(recipe: Recipe) -> Network:
 
 def is_built(recipe: Recipe) -> bool:
     """Whether loading the network takes nothing that might have to be fetched or converted."""
-    return choose_device() == "openvino" and _path(recipe).exists()
+    return choose_device() == "openvino" and _path(_suited(recipe)).exists()
 
 
 @cache
@@ -97,17 +100,17 @@ class OpenVinoNetwork:
     """A converted network on the processor."""
 
     def __init__(self, recipe: Recipe) -> None:
+        recipe = _suited(recipe)
         path = _path(recipe)
         if not path.exists():
             convert(recipe, path)
-        core = _core()
-        capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        reduced = recipe.reduced_precision and _has_bfloat16()
         options = {
             "CACHE_DIR": str(path.parent / "compiled"),
-            "INFERENCE_PRECISION_HINT": "bf16" if recipe.reduced_precision and capable else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT" if recipe.chunk else "LATENCY",
         }
-        compiled = core.compile_model(path, "CPU", options)
+        compiled = _core().compile_model(path, "CPU", options)
         self._chunk = recipe.chunk
         self._requests: Any = _request_queue(compiled) if recipe.chunk else None
         self._request: Any = None if recipe.chunk else compiled.create_infer_request()
@@ -188,6 +191,19 @@ def _keep_exact(path: Path, convolutions: int) -> None:
                 layer.insert(0 if layer.find("data") is None else 1, info)
             ElementTree.SubElement(info, "attribute", name="precise", version="0")
     tree.write(path)
+
+
+def _suited(recipe: Recipe) -> Recipe:
+    """The recipe for this processor."""
+    if recipe.eight_bit is None or not recipe.reduced_precision or not _has_bfloat16():
+        return recipe
+    return replace(recipe, key=f"{recipe.key}-8bit", build=recipe.eight_bit)
+
+
+def _has_bfloat16() -> bool:
+    # All processors that have bfloat16 have quick eight-bit products as well (AVX512-VNNI, AMX);
+    # on older ones these can overflow, which OpenVINO does not guard against.
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _path(recipe: Recipe) -> Path:
