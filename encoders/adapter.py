@@ -375,10 +375,12 @@ def disturb(samples: Array, random: np.random.Generator) -> Array:
 
 def _add_room(samples: Array, random: np.random.Generator) -> Array:
     """With echoes that die away: noise of 0.2 to 1.2 s as the room's response."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
     length = int(random.uniform(0.2, 1.2) * SAMPLE_RATE)
     response = random.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
-    size = len(samples) + length
-    echoes = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
+    size = next_fast_len(len(samples) + length, real=True)
+    echoes = irfft(rfft(samples, size) * rfft(response, size), size)[: len(samples) + length]
     loudness = np.abs(samples).max() / max(np.abs(echoes).max(), 1e-12)
     out: Array = echoes * loudness * random.uniform(0.1, 0.6)
     out[: len(samples)] += samples
@@ -387,22 +389,28 @@ def _add_room(samples: Array, random: np.random.Generator) -> Array:
 
 def _colour(samples: Array, random: np.random.Generator) -> Array:
     """Tilted by up to 4 dB an octave about 1 kHz, and cut off above 2 to 16 kHz."""
-    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+
+    size = next_fast_len(len(samples), real=True)
+    hertz = rfftfreq(size, 1 / SAMPLE_RATE)
     tilt = (np.maximum(hertz, 50) / 1_000) ** (random.uniform(-4, 4) / 6.02)
     cutoff = np.exp(random.uniform(np.log(2_000), np.log(16_000)))
     gain = tilt / (1 + (hertz / cutoff) ** 8)
-    out: Array = np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))
+    out: Array = irfft(rfft(samples, size) * gain, size)[: len(samples)]
     return out
 
 
 def _noise(length: int, random: np.random.Generator) -> Array:
     """White or pink noise of standard deviation 1."""
-    noise = random.standard_normal(length)
-    if random.random() < 0.5 and length > 2:
-        spectrum = np.fft.rfft(noise)
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    size = next_fast_len(max(length, 4), real=True)
+    noise = random.standard_normal(size)
+    if random.random() < 0.5:
+        spectrum = rfft(noise)
         spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
-        noise = np.fft.irfft(spectrum, length)
-    out: Array = noise / noise.std()
+        noise = irfft(spectrum, size)
+    out: Array = noise[:length] / noise.std()
     return out
 
 
