@@ -308,8 +308,8 @@ def extract(
         except (OSError, ValueError, RuntimeError) as error:
             bad.append((row["path"], str(error)))
             continue
-        # Seeded by the path, so that a sound's variants do not depend on its neighbours.
-        random = np.random.default_rng([seed, zlib.crc32(row["path"].encode())])
+        # Seeded by the sound, so that its variants depend neither on its neighbours nor its name.
+        random = np.random.default_rng([seed, zlib.crc32(samples.tobytes())])
         heard = [samples, *(disturb(samples, random) for _ in range(VARIANTS))]
         features.append(space.audio_features([mel_blocks(h) for h in heard]))
         used.append(row)
@@ -352,7 +352,8 @@ def disturb(samples: Array, random: np.random.Generator) -> Array:
 
     out = samples.astype(np.float64)
     if random.random() < 0.8:
-        out = soxr.resample(out, SAMPLE_RATE, SAMPLE_RATE / random.uniform(0.82, 1.22))
+        speed = np.exp(random.uniform(np.log(0.55), np.log(1.8)))
+        out = soxr.resample(out, SAMPLE_RATE, SAMPLE_RATE / speed)
     if len(out) < 2 * SAMPLE_RATE and random.random() < 0.35:
         gap = np.zeros(int(random.uniform(0.05, 0.6) * SAMPLE_RATE))
         out = np.concatenate([out, gap] * int(random.integers(2, 5)))
