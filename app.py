@@ -133,6 +133,12 @@ def search(
     with _library(context, data, space) as (library, bars):
         hits = library.search(text, medium, top)
         bars.stop()
+        if library.found_nothing(hits):
+            from ui.cards import nothing_close
+
+            among = {hit.modality for hit in hits}
+            held = [library.count(m) if m in among else 0 for m in ("image", "audio")]
+            _say(nothing_close(text, *held))
         _print_hits(library, hits, as_json)
 
 
@@ -227,7 +233,10 @@ def samples(
 def evaluate(
     context: typer.Context,
     manifest: Annotated[Path, typer.Argument(help="CSV with the columns path and text.")],
-    template: Annotated[str, typer.Option(help="Wording of the queries; {} is the text.")] = "{}",
+    template: Annotated[
+        str | None,
+        typer.Option(help="Wording of the queries; {} is the text.", show_default="per medium"),
+    ] = None,
     as_json: AsJson = False,
     space: SpaceName = None,
 ) -> None:
@@ -324,12 +333,15 @@ def _offer_samples(library: Library, bars: _Bars) -> None:
 
 
 def _print_hits(library: Library, hits: list[Hit], as_json: bool) -> None:
+    from store.certainty import rate
+
     if as_json:
         print(json.dumps([hit.as_dict() for hit in hits], indent=2, ensure_ascii=False))
     else:
         for place, hit in enumerate(hits, start=1):
             span = "" if hit.start is None else f"  {_clock(hit.start)}-{_clock(hit.end or 0)}"
-            print(f"{place:>3}  {hit.modality}  {hit.title}{span}")
+            sure = "" if hit.sure is None else f"  ({rate(hit.sure)[1]})"
+            print(f"{place:>3}  {hit.modality}  {hit.title}{span}{sure}")
             print(f"     {hit.path}")
     if not hits and not library.count():
         _say("The library is empty: add files with `index PATH...`, or try `samples`.")

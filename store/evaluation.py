@@ -1,7 +1,7 @@
 """How well does a space do on somebody's own files? Retrieval metrics from a manifest of pairs.
 
 Each distinct text is a query, the gallery is the distinct files of one medium, and the search is
-exact and in memory: no library is involved.
+exact and in memory, worded and corrected as in a library, though no library is involved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from media import MediaError, open_media, quote
+from store.background import Background, correct
 from store.records import LibraryError, Progress, Space
+from store.wordings import Wordings, encode_queries, read_wordings, space_kind
 
 Array = np.ndarray[Any, Any]
 
@@ -83,29 +85,35 @@ class _Gallery:
         self.starts = np.cumsum([0, *sizes[good]])[:-1].tolist()
         return dropped
 
-    def scores(self, queries: Array) -> Array:
-        """Cosines (queries, files): a file is as near as the nearest of its windows."""
-        nearest: Array = np.maximum.reduceat(
-            queries @ np.concatenate(self._rows).T, self.starts, axis=1
-        )
+    def scores(self, queries: Array, background: Background) -> Array:
+        """Corrected cosines (queries, files): a file is as near as the nearest of its windows."""
+        rows = np.concatenate(self._rows)
+        cosines = correct(queries @ rows.T, background.standing(self._modality, rows))
+        nearest: Array = np.maximum.reduceat(cosines, self.starts, axis=1)
         return nearest
 
 
 def evaluate(
-    manifest: Path, space: Space, template: str = "{}", progress: Progress | None = None
+    manifest: Path,
+    space: Space,
+    template: str | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Measure how well the texts of a manifest find their files.
 
     Args:
         manifest: CSV with a header that has the columns `path` and `text`, a pair a row; relative
             paths start at the manifest's folder.
-        template: the wording of a query, with `{}` where the text goes.
+        template: the wording of a query, with `{}` where the text goes; else each medium's own.
 
     Raises:
         LibraryError: when the manifest or the template cannot be used.
     """
-    if "{}" not in template:
-        raise LibraryError(f"The template {template!r} has no {{}} where the text would go.")
+    wordings = read_wordings(space_kind(space.name))
+    if template is not None:
+        if "{}" not in template:
+            raise LibraryError(f"The template {template!r} has no {{}} where the text would go.")
+        wordings = {modality: [template] for modality in wordings}
     pairs = read_pairs(manifest)
     result = Evaluation()
     galleries: dict[str, _Gallery] = {}
@@ -122,7 +130,8 @@ def evaluate(
         for path in gallery.drop_unusable():
             result.skipped.append((path, f"{quote(path)} gives no usable vector."))
         if gallery.paths:
-            result.media[modality] = _measure(gallery, pairs, space, template)
+            asked = {modality: wordings[modality]}
+            result.media[modality] = _measure(gallery, pairs, space, asked)
     return result
 
 
@@ -175,7 +184,7 @@ def retrieval_metrics(scores: Array, relevant: Array) -> dict[str, float]:
 
 
 def _measure(
-    gallery: _Gallery, pairs: Sequence[tuple[Path, str]], space: Space, template: str
+    gallery: _Gallery, pairs: Sequence[tuple[Path, str]], space: Space, wordings: Wordings
 ) -> dict[str, float]:
     place = {path: n for n, path in enumerate(gallery.paths)}
     pairs = [(path, text) for path, text in pairs if path in place]
@@ -183,8 +192,8 @@ def _measure(
     relevant = np.zeros((len(texts), len(place)), dtype=bool)
     for path, text in pairs:
         relevant[texts[text], place[path]] = True
-    queries = space.encode_texts([template.replace("{}", text) for text in texts])
-    scores = gallery.scores(queries)
+    (queries,) = encode_queries(space, list(texts), wordings).values()
+    scores = gallery.scores(queries, Background(space, wordings=wordings))
     metrics = retrieval_metrics(scores, relevant)
     if (relevant.sum(axis=0) == 1).all():
         right = scores.argmax(axis=0) == relevant.argmax(axis=0)

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from store.background import Background
 from store.catalogue import Catalogue, Removed
+from store.certainty import read_certainty
 from store.files import Files, disk_space
 from store.index import Settings
 from store.keeper import Keeper
@@ -35,6 +37,7 @@ from store.records import (
     Space,
     Stats,
 )
+from store.wordings import encode_queries, read_wordings, space_kind
 
 if TYPE_CHECKING:
     from media import Media
@@ -58,6 +61,9 @@ EXACT_LIMIT = 100_000
 Text queries need a nearly exact search. Reading a matrix of this size (384 dimensions) takes about
 10 ms, from where on a graph searched widely enough is quicker (benchmarks/search.py).
 """
+
+RERANKED = 300
+"""How many more segments Chroma is asked for, for words: it orders them by the plain cosine."""
 
 MODALITIES = ("image", "audio")
 UNCLEAN = "open"
@@ -83,6 +89,7 @@ class Library:
         self.data = Path(os.path.realpath(data))
         self.space = space
         self.exact_limit = exact_limit
+        self._last_query: tuple[str, dict[str, np.ndarray]] | None = None
         self._closing = threading.Event()
         self._using = threading.Condition()
         self._users = 0
@@ -113,8 +120,10 @@ class Library:
         if self._catalogue.meta("state") == UNCLEAN:
             self._files.sweep(self._catalogue.known)
         self._catalogue.set_meta(state=UNCLEAN)
+        folder = self.data / "vectors"
+        background = Background(self.space, folder, progress)
         self._matrices = {
-            modality: Matrix(self.data / "vectors", modality, self.space.dim)
+            modality: Matrix(folder, modality, self.space.dim, background)
             for modality in self._modalities()
         }
         for matrix in self._matrices.values():
@@ -265,11 +274,43 @@ class Library:
     # Searching
 
     def search(self, text: str, modality: str | None = None, k: int = 10) -> list[Hit]:
-        """The k items that fit the words best, best first, of one medium or of all."""
+        """The k items that fit the words best, best first, of one medium or of all.
+
+        Each hit tells how sure it is where that is known (`store.certainty`).
+        """
         if not text.strip():
             raise LibraryError("The query is empty: type what to look for.")
         plain = text.encode("utf-8", "replace").decode()
-        return self.nearest(self.space.encode_texts([plain])[0], modality, k)
+        chosen = self._choose(modality)
+        vectors = self._read(plain)
+        return self._nearest({name: vectors[name] for name in chosen}, k, words=True)
+
+    def _read(self, text: str) -> dict[str, np.ndarray]:
+        """The query's vector (dim,) for each medium; the last one is remembered.
+
+        For all media at once: they are often asked one after the other, as by the page, and
+        batches that change their size slow the text tower down several times (measured).
+        """
+        last = self._last_query
+        if last is None or last[0] != text:
+            wordings = read_wordings(space_kind(self.space.name))
+            asked = {name: wordings[name] for name in self._modalities()}
+            rows = encode_queries(self.space, [text], asked)
+            last = self._last_query = (text, {name: row[0] for name, row in rows.items()})
+        return last[1]
+
+    def found_nothing(self, hits: Sequence[Hit]) -> bool:
+        """Whether none of the hits of a search by words is close to what was asked for.
+
+        False where that is not known, and where there are no hits.
+        """
+        kind = space_kind(self.space.name)
+        far = []
+        for modality in {hit.modality for hit in hits}:
+            certainty = read_certainty(kind, modality)
+            sure = [hit.sure for hit in hits if hit.modality == modality]
+            far.append(certainty is not None and certainty.found_nothing(sure))
+        return bool(far) and all(far)
 
     def similar(
         self, what: str | Path | Media, modality: str | None = None, k: int = 10
@@ -277,71 +318,102 @@ class Library:
         """The k items most like an item (by id; itself left out), a file or an opened medium."""
         if not isinstance(what, str):
             return self.nearest(self.embed(what), modality, k)
+        chosen = self._choose(modality)
         with self._in_use():
             found = self._catalogue.item_vectors(what)
         if found is None:
             raise LibraryError(f"There is no item {what} in the library.")
         number, vectors = found
-        return self._nearest(middle(vectors), modality, k, without=number)
+        return self._nearest(dict.fromkeys(chosen, middle(vectors)), k, without=number)
 
     def nearest(self, vector: np.ndarray, modality: str | None = None, k: int = 10) -> list[Hit]:
         """The k items nearest to a vector (dim,), best first; scores as in `store.scores`."""
-        return self._nearest(vector, modality, k)
+        return self._nearest(dict.fromkeys(self._choose(modality), vector), k)
 
-    def _nearest(
-        self, vector: np.ndarray, modality: str | None, k: int, without: int | None = None
-    ) -> list[Hit]:
+    def _choose(self, modality: str | None) -> list[str]:
+        """The media to look in."""
         if modality is not None and modality not in MODALITIES:
             raise LibraryError(f'There is no medium "{modality}": it is one of {MODALITIES}.')
+        return [name for name in self._modalities() if modality in (None, name)]
+
+    def _nearest(
+        self,
+        vectors: Mapping[str, np.ndarray],
+        k: int,
+        without: int | None = None,
+        words: bool = False,
+    ) -> list[Hit]:
+        """The k items nearest to the vector (dim,) for each medium; `words` as in `Matrix`."""
+        units = {modality: self._unit(vector) for modality, vector in vectors.items()}
+        if k < 1:
+            return []
+        scored: list[tuple[float, Match, float | None]] = []
+        with self._in_use():
+            for modality, vector in units.items():
+                matrix = self._matrices[modality]
+                if len(matrix):
+                    found = self._matches(modality, vector, k, without, words)
+                    scored += self._score(modality, found, len(matrix))
+            scored.sort(key=lambda one: (-one[0], one[1].segment))
+            return self._hits(scored[:k])
+
+    def _unit(self, vector: np.ndarray) -> np.ndarray:
         vector = np.asarray(vector, dtype=np.float32)
         length = float(np.linalg.norm(vector))
         if vector.shape != (self.space.dim,) or not np.isfinite(length) or length == 0:
             raise LibraryError("This cannot be searched for: its vector is zero or not finite.")
-        if k < 1:
-            return []
-        vector = vector / np.float32(length)
-        scored: list[tuple[float, Match]] = []
-        with self._in_use():
-            for name, matrix in self._matrices.items():
-                if len(matrix) and modality in (None, name):
-                    found = self._matches(name, matrix, vector, k, without)
-                    scored += [((m.cosine - found.mean) / found.sd, m) for m in found.matches]
-            scored.sort(key=lambda pair: (-pair[0], pair[1].segment))
-            return self._hits(scored[:k])
+        unit: np.ndarray = vector / np.float32(length)
+        return unit
+
+    def _score(
+        self, modality: str, found: Matches, size: int
+    ) -> Iterator[tuple[float, Match, float | None]]:
+        """Each match with its standard score, and how sure it is where that is known."""
+        certainty = read_certainty(space_kind(self.space.name), modality)
+        for match in found.matches:
+            score = (match.cosine - found.mean) / found.sd
+            if certainty is None or match.above is None:
+                yield score, match, None
+            else:
+                yield score, match, certainty(score, match.above, size)
 
     def _matches(
-        self, modality: str, matrix: Matrix, vector: np.ndarray, k: int, without: int | None
+        self, modality: str, vector: np.ndarray, k: int, without: int | None, words: bool
     ) -> Matches:
+        matrix = self._matrices[modality]
         if len(matrix) > self.exact_limit:
-            matches = self._ask_index(modality, len(matrix), vector, k, without)
+            matches = self._ask_index(modality, vector, k, without, words)
             if matches is not None:
-                return Matches(matches, *matrix.moments(vector))
-        return matrix.search(vector, k, without)
+                return Matches(matches, *matrix.moments(vector, words))
+        return matrix.search(vector, k, without, words)
 
     def _ask_index(
-        self, modality: str, size: int, vector: np.ndarray, k: int, without: int | None
+        self, modality: str, vector: np.ndarray, k: int, without: int | None, words: bool
     ) -> list[Match] | None:
         """As `Matrix.search`, by Chroma; None as long as the index is not ready."""
-        count = k + 1
+        matrix = self._matrices[modality]
+        count = k + (RERANKED if words else 1)
         while True:
-            count = min(count, size)
+            count = min(count, len(matrix))
             answer = self._keeper.query(modality, vector, count)
             if answer is None:
                 return None
             numbers = self._catalogue.numbers([id for id, _ in answer])
+            matches = [Match(*numbers[id], cosine) for id, cosine in answer if id in numbers]
+            if words:
+                matches = matrix.rate(matches)
             found: dict[int, Match] = {}
-            for id, cosine in answer:
-                segment, item = numbers.get(id, (-1, -1))
-                if item not in (-1, without):
-                    found.setdefault(item, Match(segment, item, cosine))
-            if len(found) >= k or count == size or len(answer) < count:
+            for match in matches:
+                if match.item != without:
+                    found.setdefault(match.item, match)
+            if len(found) >= k or count == len(matrix) or len(answer) < count:
                 return list(found.values())[:k]
             count *= 4  # several windows of one item stood among the nearest
 
-    def _hits(self, scored: Sequence[tuple[float, Match]]) -> list[Hit]:
-        segments = self._catalogue.segments([match.segment for _, match in scored])
+    def _hits(self, scored: Sequence[tuple[float, Match, float | None]]) -> list[Hit]:
+        segments = self._catalogue.segments([match.segment for _, match, _ in scored])
         hits = []
-        for score, match in scored:
+        for score, match, sure in scored:
             segment = segments.get(match.segment)
             if segment is not None:  # else it was removed this moment
                 item = segment.item
@@ -354,6 +426,7 @@ class Library:
                         item.path,
                         segment.start,
                         segment.end,
+                        sure,
                     )
                 )
         return hits

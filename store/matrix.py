@@ -1,8 +1,9 @@
 """Exact search: one memory-mapped matrix of vectors for each modality.
 
 Derived from the catalogue and checked against it when opened: a file of float32 rows that only
-grows, and a file telling each row's segment and item. A row of a removed segment stays, marked
-dead, until there are so many that the matrix is written anew under the next number.
+grows, and a file telling each row's segment and item; a third holds how each row stands to the
+bank of everyday queries (`store.background`), under the bank's key. A row of a removed segment
+stays, marked dead, until there are so many that the matrix is written anew under the next number.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from store.background import Background, above, correct, typical
 from store.catalogue import Catalogue
 from store.records import Progress
-from store.scores import moments
+from store.scores import PRIOR, moments
 
 DEAD = -1
 PAGE = 4096  # rows read from the catalogue at a time
@@ -32,6 +34,9 @@ class Match:
     segment: int
     item: int
     cosine: float
+    """Of a query of words: the corrected one (`store.background`)."""
+    above: float | None = None
+    """Of a query of words: standard deviations above the bank's cosines for this segment."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +50,35 @@ class Matches:
 
 @dataclass(frozen=True)
 class _View:
-    """The rows as they were at one moment: vectors (n, dim), segment and item numbers (n, 2)."""
+    """The rows as they were at one moment: vectors (n, dim), segment and item numbers (n, 2),
+    standings (n, 3); and the rows that are dead, that are not, and a sample of these."""
 
     vectors: np.ndarray
     rows: np.ndarray
+    standing: np.ndarray
     dead: np.ndarray
+    living: np.ndarray
     sample: np.ndarray
+    prior: tuple[float, float]
+    """Mean and standard deviation of corrected cosines, going by the bank."""
 
 
 class Matrix:
     """The vectors of one modality; searching never waits for writing."""
 
-    def __init__(self, folder: Path, modality: str, dim: int) -> None:
+    def __init__(
+        self, folder: Path, modality: str, dim: int, background: Background | None = None
+    ) -> None:
+        """Without a background, words are searched for like any vector."""
         self._folder = folder
         self._modality = modality
         self._dim = dim
+        self._background = background
         self._lock = threading.Lock()
         self._number = 0
         self._last = 0
         self._rows = np.empty((0, 2), dtype=np.int64)
+        self._standing = np.empty((0, 3), dtype=np.float32)
         self._view = self._look(0)
 
     def __len__(self) -> int:
@@ -79,6 +94,7 @@ class Matrix:
             self._load()
             if not self._whole(catalogue):
                 self._begin(self._number + 1)
+            self._load_standing(progress)
             self._catch_up(catalogue, progress)
             self._tidy()
 
@@ -99,7 +115,36 @@ class Matrix:
         count = min(len(rows) // 2, size // (4 * self._dim))
         self._rows = rows[: 2 * count].reshape(count, 2).astype(np.int64)
         self._last = int(self._rows[:, 0].max(initial=0))
+        self._standing = np.zeros((count, 3), dtype=np.float32)
         self._view = self._look(count)
+
+    def _load_standing(self, progress: Progress | None) -> None:
+        """Read how the rows stand to the bank, and find out what is not written yet."""
+        count = len(self._view.rows)
+        if self._background is None:
+            return
+        path = self._path(self._background.key)
+        if not path.exists():
+            path.write_bytes(b"")
+        kept = np.fromfile(path, dtype="<f4")
+        known = min(len(kept) // 3, count)
+        self._standing[:known] = kept[: 3 * known].reshape(known, 3)
+        for start in range(known, count, PAGE):
+            end = min(start + PAGE, count)
+            rows = self._background.standing(self._modality, self._view.vectors[start:end])
+            self._write_standing(start, rows)
+            self._standing[start:end] = rows
+            if progress is not None and count - known > PAGE:
+                progress("Comparing with everyday words", end - known, count - known)
+        self._view = self._look(count)
+
+    def _write_standing(self, start: int, rows: np.ndarray) -> None:
+        assert self._background is not None
+        with open(self._path(self._background.key), "r+b") as file:
+            file.seek(start * 12)
+            file.write(rows.astype("<f4").tobytes())
+            file.flush()
+            os.fsync(file.fileno())
 
     def _whole(self, catalogue: Catalogue) -> bool:
         """Whether the rows are the catalogue's, as far as they go."""
@@ -133,6 +178,10 @@ class Matrix:
 
     def _append(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
         count = len(self._view.rows)
+        standing = np.zeros((len(numbers), 3), dtype=np.float32)
+        if self._background is not None:
+            standing = self._background.standing(self._modality, vectors)
+            self._write_standing(count, standing)
         with open(self._path("f32"), "r+b") as file:
             file.seek(count * self._dim * 4)  # over what a killed process may have left
             file.write(vectors.astype("<f4").tobytes())
@@ -146,7 +195,11 @@ class Matrix:
             larger = np.full((max(end, 2 * len(self._rows)), 2), DEAD, dtype=np.int64)
             larger[:count] = self._rows[:count]
             self._rows = larger
+            standings = np.zeros((len(larger), 3), dtype=np.float32)
+            standings[:count] = self._standing[:count]
+            self._standing = standings
         self._rows[count:end] = numbers
+        self._standing[count:end] = standing
         self._last = int(numbers[-1, 0])
         self._view = self._look(end)
 
@@ -170,24 +223,30 @@ class Matrix:
         """Let go of the files."""
         with self._lock:
             self._rows = np.empty((0, 2), dtype=np.int64)
+            self._standing = np.empty((0, 3), dtype=np.float32)
             self._view = self._look(0)
 
     def _begin(self, number: int) -> None:
-        """Start an empty pair of files under a number not used before."""
+        """Start empty files under a number not used before."""
         self._number = number
-        for kind in ("f32", "rows"):
-            self._path(kind).write_bytes(b"")
+        for path in self._paths():
+            path.write_bytes(b"")
         self._rows = np.empty((0, 2), dtype=np.int64)
+        self._standing = np.empty((0, 3), dtype=np.float32)
         self._last = 0
         self._view = self._look(0)
 
     def _tidy(self) -> None:
-        """Remove the files of other numbers, where nobody holds them open."""
-        keep = {self._path("f32"), self._path("rows")}
+        """Remove the files of other numbers and banks, where nobody holds them open."""
+        keep = set(self._paths())
         for path in self._folder.glob(f"{self._modality}-*"):
             if path not in keep:
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+    def _paths(self) -> list[Path]:
+        kinds = ["f32", "rows"] + ([self._background.key] if self._background else [])
+        return [self._path(kind) for kind in kinds]
 
     def _path(self, kind: str) -> Path:
         return self._folder / f"{self._modality}-{self._number}.{kind}"
@@ -198,32 +257,64 @@ class Matrix:
         if count:
             vectors = np.memmap(self._path("f32"), "<f4", "r", shape=(count, self._dim))
         dead = np.flatnonzero(rows[:, 0] == DEAD)
-        alive = np.arange(count) if not len(dead) else np.setdiff1d(np.arange(count), dead)
-        picks = np.linspace(0, len(alive) - 1, min(len(alive), SAMPLE)).astype(np.intp)
-        sample = alive[picks]
-        return _View(vectors, rows, dead, sample)
+        living = np.arange(count) if not len(dead) else np.setdiff1d(np.arange(count), dead)
+        picks = np.linspace(0, len(living) - 1, min(len(living), SAMPLE)).astype(np.intp)
+        sample = living[picks]
+        standing = self._standing[:count]
+        prior = PRIOR
+        if self._background is not None and len(sample):
+            prior = typical(standing[sample])
+        return _View(vectors, rows, standing, dead, living, sample, prior)
 
     # Searching
 
-    def search(self, vector: np.ndarray, k: int, without: int | None = None) -> Matches:
-        """The k items of highest cosine to a unit vector (dim,); `without` leaves one item out."""
+    def search(
+        self, vector: np.ndarray, k: int, without: int | None = None, words: bool = False
+    ) -> Matches:
+        """The k items of highest cosine to a unit vector (dim,); `without` leaves one item out.
+
+        `words` says that the vector is of a query of words, as the bank's are.
+        """
         view = self._view
-        cosines = _cosines(view.vectors, vector)
-        mean, sd = moments(cosines[view.sample])
+        words = words and self._background is not None
+        plain = cosines = _cosines(view.vectors, vector)
+        if words:
+            cosines = correct(plain, view.standing)
+        mean, sd = moments(cosines[view.sample], view.prior if words else PRIOR)
         cosines[view.dead] = -np.inf
-        alive = len(cosines) - len(view.dead)
         count = k + 1 if without is not None else k
         while True:
-            count = min(count, alive)
-            matches = best(view.rows, cosines, count, k, without)
-            if len(matches) == k or count == alive:
-                return Matches(matches, mean, sd)
+            count = min(count, len(view.living))
+            rows = best(view.rows, cosines, count, k, without)
+            if len(rows) == k or count == len(view.living):
+                higher = above(plain[rows], view.standing[rows]) if words else None
+                return Matches(_matches(view.rows[rows], cosines[rows], higher), mean, sd)
             count *= 4  # several windows of one item stood among the best
 
-    def moments(self, vector: np.ndarray) -> tuple[float, float]:
+    def rate(self, found: list[Match]) -> list[Match]:
+        """Matches by plain cosine, such as an index gives, as `search` gives them for words."""
+        view = self._view
+        if self._background is None or not found or not len(view.living):
+            return found
+        segments = np.array([match.segment for match in found])
+        numbers = view.rows[:, 0]
+        if len(view.dead):
+            numbers = numbers[view.living]
+        places = np.minimum(np.searchsorted(numbers, segments), len(numbers) - 1)
+        known = numbers[places] == segments  # else it was added or removed this moment
+        rows = view.living[places[known]]
+        cosines = np.array([match.cosine for match in found], dtype=np.float32)[known]
+        standing = view.standing[rows]
+        rated = _matches(view.rows[rows], correct(cosines, standing), above(cosines, standing))
+        return sorted(rated, key=lambda match: (-match.cosine, match.segment))
+
+    def moments(self, vector: np.ndarray, words: bool = False) -> tuple[float, float]:
         """Mean and spread of the query's cosines, as `search` takes them."""
         view = self._view
-        return moments(_cosines(view.vectors[view.sample], vector))
+        cosines = _cosines(view.vectors[view.sample], vector)
+        if words and self._background is not None:
+            return moments(correct(cosines, view.standing[view.sample]), view.prior)
+        return moments(cosines)
 
 
 def _cosines(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -235,20 +326,28 @@ def _cosines(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return np.asarray(np.vecdot(rows, vector))
 
 
+def _matches(numbers: np.ndarray, cosines: np.ndarray, higher: np.ndarray | None) -> list[Match]:
+    told = [None] * len(numbers) if higher is None else [float(value) for value in higher]
+    return [
+        Match(int(segment), int(item), float(cosine), above)
+        for (segment, item), cosine, above in zip(numbers, cosines, told, strict=True)
+    ]
+
+
 def best(
     rows: np.ndarray, cosines: np.ndarray, count: int, k: int, without: int | None
-) -> list[Match]:
-    """The first k distinct items among the `count` segments of highest cosine."""
+) -> list[int]:
+    """The rows of the first k distinct items among the `count` segments of highest cosine."""
     if count < len(cosines):
         top = np.argpartition(cosines, len(cosines) - count)[len(cosines) - count :]
     else:
         top = np.arange(len(cosines))
     top = top[np.isfinite(cosines[top])]
-    found: dict[int, Match] = {}
+    found: dict[int, int] = {}
     for row in top[np.lexsort((rows[top, 0], -cosines[top]))]:
         segment, item = (int(number) for number in rows[row])
         if DEAD not in (segment, item) and item != without and item not in found:
-            found[item] = Match(segment, item, float(cosines[row]))
+            found[item] = int(row)
             if len(found) == k:
                 break
     return list(found.values())

@@ -80,9 +80,11 @@ class Hit:
     path: str
     start: float | None
     end: float | None
+    sure: float | None = None
+    """The probability that the hit is right, 0..1 (see `store.certainty`); None where unknown."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The seven fields by name, ready for JSON."""
+        """The eight fields by name, ready for JSON."""
         return dict(vars(self))
 
 

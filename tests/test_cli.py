@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from encoders.weights import cache_dir
+from store.certainty import read_certainty
 from store.samples import read_samples
 from tests.media.makers import make_jpeg, make_tone
 
@@ -66,11 +67,28 @@ def test_the_first_hit_is_right(data, query, medium, right):
 def test_search_prints_the_agreed_fields_best_first(data):
     hits = json.loads(run("search", "a cat", "--top", "5", "--json", data=data).stdout)
     assert [list(hit) for hit in hits] == [
-        ["id", "score", "modality", "title", "path", "start", "end"]
+        ["id", "score", "modality", "title", "path", "start", "end", "sure"]
     ] * 5
     assert {hit["modality"] for hit in hits} == {"image", "audio"}, "both media stand in one list"
     scores = [hit["score"] for hit in hits]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_search_says_when_nothing_is_close(data):
+    said = set()
+    for query in ["a cat", "a tax return", "the theory of relativity"]:
+        for medium, held in [("image", "22 pictures"), ("audio", "31 sounds")]:
+            done = run("search", query, "--in", medium, "--json", data=data)
+            surest = max(hit["sure"] for hit in json.loads(done.stdout))
+            far = surest < read_certainty("embedded", medium).floor
+            sentence = f"Nothing close to “{query}” among your {held}; the nearest are:\n"
+            assert done.stderr == (sentence if far else "")
+            said.add(far)
+            if (query, medium) == ("a cat", "image"):
+                assert not far
+    assert said == {True, False}
+    query = "x" * 100
+    assert query not in run("search", query, data=data).stderr
 
 
 def test_similar_finds_the_file_itself_and_its_like(data):

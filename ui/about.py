@@ -18,8 +18,9 @@ CAN = {
         "the sounds of animals, people, machines, weather and music. A short, plain description "
         "works best.",
         "It does not know names of people, does not read text in pictures, does not count, does "
-        "not understand speech, and “a dog without a lead” finds leads. The order is a guess: the "
-        "nearest come first, however far away they are.",
+        "not understand speech, and “a dog without a lead” finds leads. The nearest come first, "
+        "however far away they are: the bars beside a hit tell how sure it is, and where nothing "
+        "seems close, that is said. Both are estimates and can be wrong.",
     )
 }
 CAN_ANY = (

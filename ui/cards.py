@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from store.certainty import rate
+
 if TYPE_CHECKING:
     from store.library import Hit, Item
 
@@ -82,6 +84,16 @@ def source(item: Item, hit: Hit | None = None) -> str:
     return f"media/{item.id}{fragment}"
 
 
+def _meter(hit: Hit | None) -> str:
+    if hit is None or hit.sure is None:
+        return ""
+    bars, word = rate(hit.sure)
+    return (
+        f'<span class="sure" data-bars="{bars}" role="img" aria-label="How sure: {word}" '
+        f'title="How sure: {word}"><i></i><i></i><i></i></span>'
+    )
+
+
 def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[tuple[str, str]]:
     details = item.details
     facts: list[tuple[str, str]] = []
@@ -106,6 +118,8 @@ def _facts(item: Item, hit: Hit | None, rank: int | None, paths: bool) -> list[t
         facts.append(("Where", item.path))
     if rank is not None and hit is not None:
         facts.append(("Rank", f"{rank} among {NOUNS[item.modality][1]}"))
+        if hit.sure is not None:
+            facts.append(("How sure", rate(hit.sure)[1]))
         facts.append(("Standard score", f"{hit.score:+.2f}"))
     return facts
 
@@ -141,7 +155,8 @@ def tile(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: 
         f'<button type="button" class="open" data-item="{_data(item, hit, rank, paths)}" '
         f'aria-label="Open {title}">'
         f'<img src="preview/{escape(item.id, quote=True)}" alt="" loading="lazy" decoding="async">'
-        f'{lost}</button><p class="name" title="{title}">{title}</p></div>'
+        f'{lost}</button><div class="under"><p class="name" title="{title}">{title}</p>'
+        f"{_meter(hit)}</div></div>"
     )
 
 
@@ -167,7 +182,7 @@ def sound(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths:
         f'aria-label="Open {title}"><span class="wave">'
         f'<img src="preview/{id_}" alt="" loading="lazy" decoding="async">{mark}'
         f'<span class="head"></span></span></button>'
-        f'<p class="line"><span class="name" title="{title}">{title}</span>'
+        f'<p class="line"><span class="name" title="{title}">{title}</span>{_meter(hit)}'
         f'<span class="when">{where(item, hit)}</span></p>{player}</div>'
     )
 
@@ -177,17 +192,24 @@ def card(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: 
     return draw(item, hit, rank, paths=paths)
 
 
-def section(modality: str, cards: Sequence[str], note: str) -> str:
-    """The hits of one medium under their heading."""
+def nothing_close(text: str, pictures: int, sounds: int) -> str:
+    """Says that the nearest of so many are far from the words; a long query is cut."""
+    words = text if len(text) <= 60 else f"{text[:59]}…"
+    return f"Nothing close to “{words}” among your {counted(pictures, sounds)}; the nearest are:"
+
+
+def section(modality: str, cards: Sequence[str], note: str, far: str = "") -> str:
+    """The hits of one medium under their heading; `far` says that none of them is close."""
     inside = "".join(cards) if cards else f'<p class="none">{escape(note)}</p>'
     beside = f"<small>{escape(note)}</small>" if cards else ""
     # On a phone the sounds lie far below the pictures.
     jump = '<button type="button" class="jump" data-jump>Sounds ↓</button>'
     jump = jump if modality == "image" else ""
     shape = "wall" if modality == "image" else "stack"
+    said = f'<p class="far">{escape(far)}</p>' if far else ""
     return (
         f'<section class="{NOUNS[modality][1]}" aria-label="{TITLES[modality]}">'
-        f"<h2>{TITLES[modality]} {beside}{jump}</h2>"
+        f"<h2>{TITLES[modality]} {beside}{jump}</h2>{said}"
         f'<div class="{shape}">{inside}</div></section>'
     )
 

@@ -175,16 +175,22 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
                 return cards.sentence(str(error).replace(str(upload.path), upload.name))
             raise
         hits = {kind: library.nearest(vector, kind, count) for kind in kinds}
-    sections = [_section(page, kind, hits[kind]) for kind in kinds]
+    far = {}
+    for kind in kinds:
+        if library.found_nothing(hits[kind]):
+            held = [library.count(kind) if kind == m else 0 for m in ("image", "audio")]
+            far[kind] = cards.nothing_close(query["what"], *held)
+    sections = [_section(page, kind, hits[kind], far.get(kind, "")) for kind in kinds]
     shape = "both" if all(hits[kind] for kind in kinds) and len(kinds) == 2 else "one"
     told = cards.counted(*(len(hits.get(kind, [])) for kind in ("image", "audio")))
+    heard = escape(" ".join([f"{told} found.", *far.values()]))
     return cards.fresh(
-        f'{head}<p class="heard" role="status">{told} found</p>'
+        f'{head}<p class="heard" role="status">{heard}</p>'
         f'<div class="found query {shape}"{address}>{"".join(sections)}</div>'
     )
 
 
-def _section(page: Page, kind: str, hits: list[Hit]) -> str:
+def _section(page: Page, kind: str, hits: list[Hit], far: str) -> str:
     shown = []
     for rank, hit in enumerate(hits, start=1):
         item = page.library.get(hit.id)
@@ -194,7 +200,7 @@ def _section(page: Page, kind: str, hits: list[Hit]) -> str:
     if not total:
         return cards.section(kind, [], f"There are no {cards.NOUNS[kind][1]} in the library yet.")
     note = f"nearest {len(shown)} of {total:,}" if len(shown) < total else "nearest first"
-    return cards.section(kind, shown, note)
+    return cards.section(kind, shown, note, far)
 
 
 def _like(title: str, item_id: str | None) -> str:
@@ -254,7 +260,7 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
         except Exception:
             log.exception("a search failed")
             raise gr.Error(FAULT, print_exception=False) from None
-        keys = ("id", "score", "modality", "title", "start", "end")
+        keys = ("id", "score", "modality", "title", "start", "end", "sure")
         return [{key: hit.as_dict()[key] for key in keys} for hit in hits]
 
     return search

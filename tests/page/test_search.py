@@ -12,6 +12,8 @@ from gradio_client import Client
 from encoders.adapter import AdapterError
 from encoders.space import SpaceError
 from encoders.weights import WeightsError
+from store import library as library_module
+from store.certainty import Certainty
 from tests.fakes import FakeSpace
 from tests.media import makers
 from tests.page.conftest import Serve, Served, answered, search, tab, titles
@@ -89,6 +91,55 @@ def test_viewer_tells_the_details(served: Served, visit: Any) -> None:
     assert told["Rank"] == "1 among pictures"
     assert "%" not in viewer.inner_text()
     page.wait_for_function("document.querySelector('#viewer img').src.includes('media/')")
+
+
+def test_how_sure_a_hit_is_stands_beside_it(
+    served: Served, visit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # by the cosine's place above everyday queries alone, and for pictures alone
+    models = {"image": Certainty((0.0, 2.0, 0.0), -4.0, 0.5)}
+    monkeypatch.setattr(library_module, "read_certainty", lambda kind, name: models.get(name))
+    page = visit(served)
+    search(page, "red")
+    bars = page.locator("#results .tile .sure")
+    shown = [bar.get_attribute("data-bars") for bar in bars.all()]
+    assert len(shown) == 6
+    assert shown[0] == "3"
+    assert shown == sorted(shown, reverse=True)
+    assert bars.first.get_attribute("aria-label") == "How sure: likely"
+    assert page.locator("#results .sound .sure").count() == 0  # nobody measured
+    assert page.locator("#results .far").count() == 0
+    page.click("#results .tile .open >> nth=0")
+    assert "How sure\nlikely" in page.inner_text("#viewer")
+    assert "%" not in page.inner_text("#viewer")
+    answered(page, lambda: page.click("#viewer [data-act='similar']"))
+    assert page.locator("#results .sure").count() == 0  # of likeness nothing is known
+    client = Client(served.address, verbose=False, analytics_enabled=False)
+    picture, *_ = client.predict("red", "image", 2, api_name="/search")
+    assert list(picture) == ["id", "score", "modality", "title", "start", "end", "sure"]
+    assert 0.5 < picture["sure"] <= 1
+    assert client.predict("low", "audio", 1, api_name="/search")[0]["sure"] is None
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_is_not_there_is_said(
+    served: Served, visit: Any, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    models = {"image": Certainty((0.0, 2.0, 0.0), -4.0, 0.5)}
+    monkeypatch.setattr(library_module, "read_certainty", lambda kind, name: models.get(name))
+    page = visit(served, viewport={"width": width, "height": 800})
+    search(page, "<b>zebra</b> " + "x" * 300)
+    said = page.locator("#results .pictures .far")
+    assert said.inner_text().startswith("Nothing close to “<b>zebra</b> xxx")
+    assert said.inner_text().endswith("…” among your 6 pictures; the nearest are:")
+    assert said.inner_text() in page.locator("#results .heard").text_content()
+    assert page.locator("#results .sounds .far").count() == 0
+    assert page.locator("#results .tile").count() == 6  # shown all the same, but dimmed
+    tile = page.locator("#results .tile .open").first
+    assert float(tile.evaluate("open => getComputedStyle(open).opacity")) < 0.7
+    sound = page.locator("#results .sound .open").first
+    assert float(sound.evaluate("open => getComputedStyle(open).opacity")) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_more_like_this_looks_in_both_media(served: Served, visit: Any) -> None:

@@ -49,7 +49,7 @@ class TestEndpoint:
     def test_best_first(self, client: Client, served: Served) -> None:
         hits = client.predict("red", "image", 2, api_name="/search")
         assert [set(hit) for hit in hits] == [
-            {"id", "score", "modality", "title", "start", "end"}
+            {"id", "score", "modality", "title", "start", "end", "sure"}
         ] * 2
         assert hits[0]["id"] == named(served, "red").id
         assert hits[0]["modality"] == "image"

@@ -43,7 +43,7 @@ def test_words_find_pictures_and_sounds(library: Library, folder: Path) -> None:
 def test_a_hit_is_plain_json(library: Library, folder: Path) -> None:
     library.add([folder])
     hit = library.search("high", "audio", 1)[0].as_dict()
-    assert list(hit) == ["id", "score", "modality", "title", "path", "start", "end"]
+    assert list(hit) == ["id", "score", "modality", "title", "path", "start", "end", "sure"]
     assert json.loads(json.dumps(hit)) == hit
     assert (hit["start"], hit["end"]) in {(0, 10), (5, 15), (10, 20), (13, 23)}
     assert library.search("red", "image", 1)[0].start is None

@@ -13,7 +13,7 @@ from store.catalogue import Catalogue, Entry, Sighting, segment_id
 from store.index import Index, IndexBroken, Settings, collection_name
 from store.library import Library
 from store.matrix import Matrix
-from store.scores import PRIOR_ITEMS, PRIOR_MEAN, PRIOR_SD, moments
+from store.scores import PRIOR, PRIOR_ITEMS, moments
 from tests.fakes import FakeSpace
 
 DIM = 16
@@ -131,11 +131,13 @@ def test_rows_half_written_are_written_over(catalogue: Catalogue, tmp_path: Path
 def test_moments_are_those_of_the_collection_with_the_prior() -> None:
     cosines = random.standard_normal(50).astype(np.float32) / 5
     share = PRIOR_ITEMS / (50 + PRIOR_ITEMS)
-    mean = (1 - share) * cosines.mean() + share * PRIOR_MEAN
-    spread = (1 - share) * ((cosines - mean) ** 2).mean()
-    spread += share * (PRIOR_SD**2 + (PRIOR_MEAN - mean) ** 2)
-    assert moments(cosines) == pytest.approx((mean, spread**0.5), rel=1e-5)
-    assert moments(np.empty(0)) == pytest.approx((PRIOR_MEAN, PRIOR_SD))
+    for prior in (PRIOR, (-0.2, 0.07)):
+        mean = (1 - share) * cosines.mean() + share * prior[0]
+        spread = (1 - share) * ((cosines - mean) ** 2).mean()
+        spread += share * (prior[1] ** 2 + (prior[0] - mean) ** 2)
+        assert moments(cosines, prior) == pytest.approx((mean, spread**0.5), rel=1e-5)
+        assert moments(np.empty(0), prior) == pytest.approx(prior)
+    assert moments(cosines) == moments(cosines, PRIOR)
 
 
 def test_scores_of_a_large_collection_come_from_a_sample(
