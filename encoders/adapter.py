@@ -71,7 +71,9 @@ class Adapter:
     bias: Array
     """(captions,)."""
     vectors: Array
-    """(captions, dim): the captions in the text tower's space, their mean subtracted."""
+    """(captions, dim): where sounds of each caption lie."""
+    offset: Array
+    """(dim,): the mean over the captions' sounds, subtracted from every sound."""
     probe: Array
     """(dim,): what the text tower made of `_PROBE`; tells another tower of the same name."""
     origin: str = ""
@@ -85,10 +87,7 @@ class Adapter:
     def __call__(self, features: Array) -> Array:
         """Map the backbone's features, float32 (n, 512), to unit vectors, float32 (n, dim)."""
         likeness = (features - self.mean) @ self.weight + self.bias
-        # Squares, not a softmax: each sound has a caption that it is like, and few dominate.
-        most = likeness.max(axis=1, keepdims=True, initial=-np.inf)
-        shares = np.maximum(likeness - np.minimum(THRESHOLD, most - 1), 0) ** 2
-        return _unit(shares @ self.vectors).astype(np.float32)
+        return _unit(_share(likeness) @ self.vectors - self.offset).astype(np.float32)
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all. float16, which changes no vector by more than 0.001."""
@@ -108,6 +107,7 @@ class Adapter:
             and shapes["mean"] == (FEATURES,)
             and shapes["weight"] == (FEATURES, captions)
             and shapes["vectors"] == (captions, *shapes["probe"])
+            and shapes["offset"] == shapes["probe"]
         )
         if not fits:
             raise AdapterError(f"{path} is not an audio adapter for {BACKBONE} features.")
@@ -203,7 +203,7 @@ def adapter_for(space_name: str, dim: int, encode_texts: EncodeTexts) -> Adapter
     """
     if space_name == "embedded":
         return Adapter.load(Path(str(files("assets").joinpath("audio_adapter.safetensors"))))
-    corpus = _shipped_corpus()
+    corpus = shipped_corpus()
     slug = re.sub(r"[^A-Za-z0-9]+", "-", space_name).strip("-")[-60:]
     kept = cache_dir() / "adapters" / f"{slug}-{zlib.crc32(space_name.encode()):08x}.safetensors"
     if kept.exists():
@@ -224,8 +224,20 @@ def adapter_for(space_name: str, dim: int, encode_texts: EncodeTexts) -> Adapter
     return adapter
 
 
-def fit_adapter(corpus: SoundCorpus, space_name: str, encode_texts: EncodeTexts) -> Adapter:
+def fit_adapter(
+    corpus: SoundCorpus,
+    space_name: str,
+    encode_texts: EncodeTexts,
+    place: EncodeTexts | None = None,
+) -> Adapter:
     """Fit an adapter into a text tower's space. Seconds; the same corpus gives the same adapter.
+
+    Args:
+        corpus: captioned sounds.
+        space_name: as in Space.name.
+        encode_texts: the space's text tower: texts to float32 (n, dim), unit rows.
+        place: where sounds with these captions lie, (n, dim); None: where the text tower puts
+            the captions, less their mean.
 
     A ridge regression onto one axis a caption, in which rare captions weigh nearly as much as
     frequent ones. Its outputs are standardised, so that a caption of few sounds can win as well;
@@ -253,16 +265,29 @@ def fit_adapter(corpus: SoundCorpus, space_name: str, encode_texts: EncodeTexts)
     w = 1 / (counts * variants * len(present))
     middle = w @ outputs
     spread = np.sqrt(w @ (outputs - middle) ** 2) + 1e-9
-    texts = embed_captions(captions, encode_texts)
+    if place is not None:
+        vectors = place(captions)
+    else:
+        texts = embed_captions(captions, encode_texts)
+        vectors = texts - texts.mean(axis=0)
+    likeness = (outputs - middle) / spread
     return Adapter(
         space=space_name,
         mean=mean.astype(np.float32),
         weight=(weight / scale[:, None] / spread).astype(np.float32),
         bias=(-middle / spread).astype(np.float32),
-        vectors=(texts - texts.mean(axis=0)).astype(np.float32),
+        vectors=vectors.astype(np.float32),
+        offset=(w @ _share(likeness) @ vectors).astype(np.float32),
         probe=encode_texts([_PROBE])[0],
         origin=corpus.digest,
     )
+
+
+def _share(likeness: Array) -> Array:
+    """How much each caption takes part in a sound's vector: (n, captions), unit rows."""
+    # Squares, not a softmax: each sound has a caption that it is like, and few dominate.
+    most = likeness.max(axis=1, keepdims=True, initial=-np.inf)
+    return _unit(np.maximum(likeness - np.minimum(THRESHOLD, most - 1), 0) ** 2)
 
 
 def embed_captions(captions: Sequence[str], encode_texts: EncodeTexts) -> Array:
@@ -428,7 +453,7 @@ def _read_manifest(path: Path) -> list[dict[str, str]]:
 
 # --- the files --------------------------------------------------------------------------------
 
-_TENSORS = ("mean", "weight", "bias", "vectors", "probe")
+_TENSORS = ("mean", "weight", "bias", "vectors", "offset", "probe")
 _PROBE = "a dog barking beside a piano in the rain"
 _SILENT = 1e-3
 
@@ -466,7 +491,8 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 @cache
-def _shipped_corpus() -> SoundCorpus:
+def shipped_corpus() -> SoundCorpus:
+    """The corpus that comes with the project, without its sounds."""
     return SoundCorpus.load(Path(str(files("assets").joinpath("sound_corpus.safetensors"))))
 
 
@@ -508,8 +534,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What a saved corpus would give, so that refitting from the file changes nothing.
         corpus = corpus.rounded()
         if options.add:
-            corpus = corpus.join(_shipped_corpus())
-        adapter = fit_adapter(corpus, space.name, space.encode_texts)
+            corpus = corpus.join(shipped_corpus())
+        adapter = fit_adapter(corpus, space.name, space.encode_texts, space.place)
         adapter.save(options.out)
     except (AdapterError, SpaceError, WeightsError) as error:
         print(error, file=sys.stderr)

@@ -1,9 +1,8 @@
 """The CLIP that comes through the package index: MiniLM reads, EfficientNet-Lite2 looks.
 
-Neither was trained with the other. The image tower's thousand class probabilities become a point
-of the text tower's space as the mean of the class names' embeddings that they weigh (ConSE,
-Norouzi et al. 2014). Put together as open_clip's CustomTextCLIP, so that this space and every
-other open_clip model go through the same code.
+Neither was trained with the other: both are described by their likeness to the same concepts
+(anchors.py). Put together as open_clip's CustomTextCLIP, so that this space and every other
+open_clip model go through the same code.
 """
 
 from __future__ import annotations
@@ -15,6 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from encoders.adapter import embed_captions
+from encoders.anchors import (
+    DIM,
+    LABEL_TEMPERATURE,
+    anchors_digest,
+    attend,
+    image_head,
+    place_captions,
+    probability_head,
+    shipped_anchors,
+    text_head,
+)
 from encoders.runtime import Recipe
 from encoders.towers import Clip, Preprocess, image_module, text_module
 from encoders.weights import cache_dir, fetch, read_manifest, write_whole
@@ -26,11 +37,12 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DIM = 384
+TEXT_DIM = 384  # of MiniLM's own output, before the anchors
 MINILM = ("minilm/config.json", "minilm/model.safetensors", "minilm/tokenizer.json")
 MAX_TOKENS = 256  # what MiniLM was trained with; the rest of a longer text is not read
-# Lite2's own size and scaling (timm's tf_efficientnet_lite2).
-PREPROCESS = Preprocess((260, 260), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+# Lite2's own scaling (timm's tf_efficientnet_lite2), but larger than the 260 pixels that it was
+# trained with: in a picture of many things each gets cells of its own.
+PREPROCESS = Preprocess((384, 384), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def embedded_clip(progress: Progress | None = None) -> Clip:
@@ -47,14 +59,14 @@ def embedded_clip(progress: Progress | None = None) -> Clip:
         tokenize=_tokenize(progress),
         # 2 tokens and 3: a length that differs from the batch keeps tracing from mixing them up
         text=Recipe(
-            "embedded-text-1",
+            f"embedded-text-2-{anchors_digest()}",
             lambda: text_module(model()),
             np.array([[101, 2000, 102], [101, 102, 0]], dtype=np.int64),
             weights=(*MINILM, "efficientnet_lite2.pth"),
             dynamic=(0, 1),
         ),
         image=Recipe(
-            "embedded-image-2",
+            f"embedded-image-3-{anchors_digest()}",
             lambda: image_module(model(), PREPROCESS),
             np.zeros((2, *PREPROCESS.size, 3), dtype=np.uint8),
             weights=(*MINILM, "efficientnet_lite2.pth"),
@@ -63,20 +75,40 @@ def embedded_clip(progress: Progress | None = None) -> Clip:
             exact_convolutions=3,
             chunk=2,
         ),
+        place=place,
     )
 
 
-def build_clip(progress: Progress | None = None) -> Any:
-    """Put the model together in PyTorch: an open_clip CustomTextCLIP in evaluation mode."""
-    import torch
-    from open_clip import IMAGENET_CLASSNAMES
+def place(captions: Sequence[str]) -> Array:
+    """Where sounds with these captions lie, before scaling to length 1: float32 (n, DIM).
+
+    A caption that is no anchor lies at the mean of the anchors that it is like.
+    """
+    anchors = shipped_anchors()
+    texts = embed_captions(captions, encode_words)
+    shares = attend(texts, embed_captions(anchors.sound.names, encode_words), LABEL_TEMPERATURE)
+    known = {caption: row for row, caption in enumerate(anchors.sound.names)}
+    for row, caption in enumerate(captions):
+        if caption in known:
+            shares[row] = np.arange(len(known)) == known[caption]
+    image_shares = attend(texts, encode_words(anchors.image.names), LABEL_TEMPERATURE)
+    return place_captions(anchors, shares, image_shares)
+
+
+def build_clip(progress: Progress | None = None, anchored: bool = True) -> Any:
+    """Put the model together in PyTorch: an open_clip CustomTextCLIP in evaluation mode.
+
+    Without the anchors its towers end in the text encoder's output and in the classes'
+    probabilities.
+    """
     from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
     from safetensors.torch import load_file
+    from torch import nn
 
     folder = _minilm(progress)
     vision = CLIPVisionCfg(
         timm_model_name="tf_efficientnet_lite2",
-        timm_pool="avg",
+        timm_pool="",  # the last map as it is: the head looks at its cells as well
         timm_proj="none",
         image_size=PREPROCESS.size[0],
     )
@@ -86,7 +118,7 @@ def build_clip(progress: Progress | None = None) -> Any:
         hf_pooler_type="mean_pooler",
         hf_proj_type=None,
     )
-    model = CustomTextCLIP(DIM, vision, text)
+    model = CustomTextCLIP(TEXT_DIM, vision, text)
     model.text.transformer.load_state_dict(
         # the pooler that BERT was trained with is not part of the sentence encoder
         {
@@ -99,22 +131,62 @@ def build_clip(progress: Progress | None = None) -> Any:
     names = model.visual.trunk.state_dict()
     model.visual.trunk.load_state_dict(dict(zip(names, trunk, strict=True)))
     model.eval()
-    tokenize = _tokenize(progress)
-    with torch.inference_mode():
-        classes = text_module(model)(torch.from_numpy(tokenize(IMAGENET_CLASSNAMES)))
-    model.visual.head = _projection(weight, bias, classes)
+    if not anchored:
+        model.visual.head = probability_head(weight, bias)
+        return model.eval()
+
+    anchors = shipped_anchors()
+
+    def encode(texts: Sequence[str]) -> Array:
+        return _encode(model, texts, progress)
+
+    image_texts = encode(anchors.image.names)
+    caption_texts = embed_captions(anchors.sound.names, encode).astype(np.float32)
+    model.text = nn.Sequential(model.text, text_head(anchors, image_texts, caption_texts))
+    model.visual.head = image_head(anchors, weight, bias)
     return model.eval()
 
 
-def _projection(weight: torch.Tensor, bias: torch.Tensor, classes: torch.Tensor) -> Any:
-    """From the trunk's features to the space: class probabilities, then the classes' mean."""
-    from torch import nn
+@cache
+def _plain_clip() -> Any:
+    return build_clip(anchored=False)
 
-    classifier = nn.Linear(weight.shape[1], weight.shape[0])
-    classifier.load_state_dict({"weight": weight, "bias": bias})
-    mean = nn.Linear(classes.shape[0], classes.shape[1], bias=False)
-    mean.load_state_dict({"weight": classes.T.clone()})
-    return nn.Sequential(classifier, nn.Softmax(dim=-1), mean)
+
+def encode_words(texts: Sequence[str]) -> Array:
+    """MiniLM's own embeddings, in PyTorch, without the anchors: float32 (n, 384), unit rows."""
+    return _encode(_plain_clip(), texts, None)
+
+
+def classify_pictures(paths: Sequence[Path]) -> Array:
+    """The class probabilities of picture files, in PyTorch: float32 (n, 1000)."""
+    import torch
+    from PIL import Image
+
+    visual = _plain_clip().visual
+    rows = []
+    with torch.inference_mode():
+        for at in range(0, len(paths), 16):
+            batch = [PREPROCESS(Image.open(p).convert("RGB")) for p in paths[at : at + 16]]
+            pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float()
+            rows.append(visual((pixels - 127.5) / 127.5).numpy())
+    return np.concatenate(rows)
+
+
+def word_vocabulary() -> dict[str, int]:
+    """The tokenizer's pieces of words and their numbers, frequent ones first."""
+    from tokenizers import Tokenizer
+
+    pieces: dict[str, int] = Tokenizer.from_file(str(_minilm(None) / "tokenizer.json")).get_vocab()
+    return pieces
+
+
+def _encode(model: Any, texts: Sequence[str], progress: Progress | None) -> Array:
+    import torch
+
+    tokenize, module = _tokenize(progress), text_module(model)
+    with torch.inference_mode():
+        batches = [tokenize(texts[at : at + 256]) for at in range(0, len(texts), 256)]
+        return np.concatenate([module(torch.from_numpy(b)).numpy() for b in batches])
 
 
 def _efficientnet(progress: Progress | None) -> dict[str, torch.Tensor]:
