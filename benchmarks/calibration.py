@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.adapter import FITTED_ONLY, leave_out
+from benchmarks.retrieval import FITTED_ONLY, leave_out
 from encoders.adapter import SoundCorpus, fit_adapter
 from encoders.space import Space, load_space
 from store.background import MEAN, NEAR, Background, above, correct, typical
@@ -100,12 +100,19 @@ def sound_gallery(space: Space, file: Path) -> Gallery:
         known.update(zip(new, space.encode_texts(new), strict=True))
         return np.stack([known[text] for text in texts])
 
+    place = None
+    if space.place is not None:
+        places = dict(zip(corpus.captions, space.place(corpus.captions), strict=True))
+
+        def place(texts: Sequence[str]) -> Array:
+            return np.stack([places[text] for text in texts])
+
     vectors, texts, packages = [], [], []
     for group, name in enumerate(corpus.sources):
         if name in FITTED_ONLY:
             continue
         others, features, _, _ = leave_out(corpus, name)
-        vectors.append(fit_adapter(others, "benchmark", encode_texts)(features))
+        vectors.append(fit_adapter(others, "benchmark", encode_texts, place)(features))
         texts += [[corpus.captions[i]] for i in corpus.labels[corpus.groups == group]]
         packages += [name] * len(features)
     return Gallery("audio", np.concatenate(vectors), texts, np.array(packages))

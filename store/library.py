@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import os
 import sqlite3
 import threading
@@ -354,6 +355,8 @@ class Library:
                 if len(matrix):
                     found = self._matches(modality, vector, k, without, words)
                     scored += self._score(modality, found, len(matrix))
+            if len(units) > 1:
+                scored = compare_media(scored)
             scored.sort(key=lambda one: (-one[0], one[1].segment))
             return self._hits(scored[:k])
 
@@ -527,6 +530,20 @@ class Library:
                 bytes=disk_space(self.data),
                 data=self.data,
             )
+
+
+def compare_media(
+    scored: list[tuple[float, Match, float | None]],
+) -> list[tuple[float, Match, float | None]]:
+    """Score hits of several media by the log-odds of being right, where that is known of all.
+
+    Standard scores compare a hit with others of its medium: the first of a medium that holds
+    nothing fitting can stand above the first of one that does.
+    """
+    if any(sure is None for _, _, sure in scored):
+        return scored
+    bounded = [(min(max(sure or 0.0, 0.0005), 0.9995), match, sure) for _, match, sure in scored]
+    return [(math.log(p / (1 - p)), match, sure) for p, match, sure in bounded]
 
 
 def middle(vectors: np.ndarray) -> np.ndarray:

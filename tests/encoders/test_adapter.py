@@ -22,6 +22,7 @@ from encoders.adapter import (
     fit_adapter,
     read_sound,
 )
+from encoders.anchors import DIM
 
 RATE = 44_100
 WORDS = ["dog", "piano", "rain", "bell"]
@@ -92,7 +93,9 @@ def test_vectors_equal_the_formula_written_plainly(adapter):
     )
     floor = min(module.THRESHOLD, max(likeness) - 1)
     shares = [max(0.0, x - floor) ** 2 for x in likeness]
-    mixed = sum(share * vector for share, vector in zip(shares, adapter.vectors, strict=True))
+    length = sum(share**2 for share in shares) ** 0.5
+    parts = zip(shares, adapter.vectors, strict=True)
+    mixed = sum(share / length * vector for share, vector in parts) - adapter.offset
     np.testing.assert_allclose(adapter(feature[None])[0], mixed / np.linalg.norm(mixed), atol=1e-4)
 
 
@@ -194,7 +197,7 @@ class TestChoosing:
             return real(*arguments)
 
         monkeypatch.setattr(module, "fit_adapter", count)
-        monkeypatch.setattr(module, "_shipped_corpus", make_corpus)
+        monkeypatch.setattr(module, "shipped_corpus", make_corpus)
 
     def test_another_space_is_fitted_once_and_cached(self):
         first = adapter_for("model/weights", 6, encode_words)
@@ -224,9 +227,9 @@ class TestChoosing:
 
 
 def test_the_shipped_adapter_is_the_one_for_the_embedded_space():
-    shipped = adapter_for("embedded", 384, encode_words)
-    assert (shipped.space, shipped.dim) == ("embedded", 384)
-    assert shipped.origin == module._shipped_corpus().digest
+    shipped = adapter_for("embedded", DIM, encode_words)
+    assert (shipped.space, shipped.dim) == ("embedded", DIM)
+    assert shipped.origin == module.shipped_corpus().digest
 
 
 # --- from sound files -------------------------------------------------------------------------

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
-from open_clip import IMAGENET_CLASSNAMES
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
 from encoders import load_space
-from encoders.embedded import DIM, PREPROCESS, build_clip
+from encoders.anchors import DIM, attend, shipped_anchors
+from encoders.embedded import PREPROCESS, build_clip, encode_words, place
 from encoders.towers import image_module, text_module
 from encoders.weights import cache_dir
 
@@ -45,15 +46,39 @@ def pictures() -> list[Image.Image]:
     return drawn
 
 
-def test_text_tower_equals_sentence_transformers(clip, space):
+def test_text_encoder_equals_sentence_transformers():
+    np.testing.assert_allclose(encode_words(TEXTS), GOLDEN, atol=1e-6)
+
+
+def test_running_the_text_tower_fast_keeps_its_vectors(clip, space):
     tokens = torch.from_numpy(space._clip.tokenize(TEXTS))
     with torch.inference_mode():
         exact = text_module(clip)(tokens).numpy()
-    np.testing.assert_allclose(exact, GOLDEN, atol=1e-6)
+    assert (space.encode_texts(TEXTS) * exact).sum(1).min() > 0.999
 
 
-def test_running_the_text_tower_fast_keeps_its_vectors(space):
-    assert (space.encode_texts(TEXTS) * GOLDEN).sum(1).min() > 0.999
+def test_a_text_is_its_attention_to_the_anchors_written_plainly(space):
+    anchors = shipped_anchors()
+    text = encode_words(TEXTS[:1])
+    captions = np.mean(
+        [
+            encode_words([wording.format(name) for name in anchors.sound.names])
+            for wording in ("{}", "the sound of {}", "{} sound")
+        ],
+        axis=0,
+    )
+    captions /= np.linalg.norm(captions, axis=1, keepdims=True)
+    parts = []
+    for bank, texts, temperature in (
+        (anchors.image, encode_words(anchors.image.names), 0.12),
+        (anchors.sound, captions, 0.15),
+    ):
+        powers = [math.exp(float(text[0] @ other) / temperature) for other in texts]
+        attention = np.array([power / sum(powers) for power in powers])
+        part = (attention - bank.centre) @ bank.text_map
+        parts.append(part / np.linalg.norm(part))
+    expected = np.concatenate(parts) / math.sqrt(2)
+    assert space.encode_texts(TEXTS[:1])[0] @ expected > 0.999
 
 
 def test_a_text_has_the_same_vector_alone_and_beside_longer_ones(space):
@@ -63,20 +88,37 @@ def test_a_text_has_the_same_vector_alone_and_beside_longer_ones(space):
     assert (alone[0] * beside[0]).sum() > 0.999
 
 
-def test_image_tower_is_timms_network_and_the_mean_of_class_names(clip, space):
+def test_image_tower_is_timms_network_and_evidence_written_plainly(clip):
     plain = timm.create_model("tf_efficientnet_lite2").eval()
     weights = load_file(cache_dir() / "weights" / "efficientnet_lite2.safetensors")
     ordered = [weights[name] for name in sorted(weights)]
     assert len(ordered) == 386
     plain.load_state_dict(dict(zip(plain.state_dict(), ordered, strict=True)))
-    batch = torch.from_numpy(np.stack([PREPROCESS(p) for p in pictures()]))
+    batch = torch.from_numpy(np.stack([PREPROCESS(p) for p in pictures()[:2]]))
     with torch.inference_mode():
         normal = (batch.permute(0, 3, 1, 2).float() - 127.5) / 127.5
-        probabilities = plain(normal).softmax(dim=1).numpy()
+        whole = plain(normal).softmax(dim=1).numpy()
+        features = plain.forward_features(normal)
+        cells = np.array(
+            [
+                [plain.classifier(picture[:, y, x]).softmax(0).numpy() for y, x in every_cell]
+                for picture in features
+                for every_cell in [list(np.ndindex(*picture.shape[1:]))]
+            ]
+        )
         ours = image_module(clip, PREPROCESS)(batch).numpy()
-    expected = probabilities @ space.encode_texts(IMAGENET_CLASSNAMES)
-    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    assert (ours * expected).sum(1).min() > 0.9999
+    anchors = shipped_anchors()
+    for row, vector in enumerate(ours):
+        largest = cells[row].max(axis=0)
+        probabilities = (whole[row] + cells[row].mean(axis=0) + largest / largest.sum()) / 3
+        kinds = [0.5 * math.sqrt(probabilities[of > 0].sum()) for of in anchors.members.T]
+        evidence = np.concatenate([np.sqrt(probabilities), kinds]) - anchors.evidence_centre
+        seen = evidence @ anchors.image.evidence_map
+        heard = probabilities @ anchors.class_sounds
+        expected = np.concatenate(
+            [seen / np.linalg.norm(seen), 0.15 * heard / np.linalg.norm(heard)]
+        )
+        assert vector @ expected / np.linalg.norm(expected) > 0.9999
 
 
 def test_running_the_image_tower_fast_keeps_its_vectors(clip, space):
@@ -103,3 +145,17 @@ def test_nothing_in_gives_nothing_out(space):
 def test_words_of_one_meaning_lie_together(space):
     cat, kitten, rocket = space.encode_texts(["a cat", "a kitten", "a rocket"])
     assert cat @ kitten > cat @ rocket + 0.2
+
+
+def test_a_new_caption_lies_near_the_anchors_that_it_is_like():
+    known, new, other = place(["a dog barking", "my dog Rex barks", "a piano"])
+    near = np.linalg.norm(known - new)
+    assert near < np.linalg.norm(other - new)
+
+
+def test_attention_sums_to_one_and_follows_the_cosines():
+    texts = np.eye(3, dtype=np.float32)[:1]
+    anchors = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 1, 0]], dtype=np.float32)
+    shares = attend(texts, anchors, 0.1)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(np.log(shares[0, 0] / shares[0, 1]), 4, rtol=1e-4)
