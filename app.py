@@ -93,10 +93,15 @@ def page(
 def index(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all below.")],
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Look at pictures in less detail, in half the time.")
+    ] = False,
     data: Data = None,
     space: SpaceName = None,
 ) -> None:
     """Add files and folders; files stay where they are, unchanged ones are skipped."""
+    if fast:
+        os.environ["ANYFIND_FAST"] = "1"
     with _library(context, data, space) as (library, bars):
         stopped = False
 
@@ -312,7 +317,7 @@ def _load_space(context: typer.Context, name: str | None, bars: _Bars) -> Space:
     from encoders import load_space
 
     chosen = name or context.obj["space"] or os.environ.get("ANYFIND_SPACE") or "embedded"
-    space = load_space(chosen, bars)
+    space = load_space(chosen, bars, fast=os.environ.get("ANYFIND_FAST", "0") not in ("", "0"))
     space.build()
     return space
 

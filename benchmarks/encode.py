@@ -128,7 +128,7 @@ def main() -> None:
     print("| network | eager PyTorch | Anyfind | ratio | cosine to eager: worst, median |")
     print("|---|---:|---:|---:|---:|")
     for name, what, cosine in (
-        ("image", f"image tower, 260 px, batch {BATCH} (pictures/s)", seen),
+        ("image", f"image tower, {PREPROCESS.size[0]} px, batch {BATCH} (pictures/s)", seen),
         ("audio", "audio network (ten-second sounds/s)", heard),
     ):
         ours, eager = measured[name], measured[f"{name} eager"]

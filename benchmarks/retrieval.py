@@ -7,8 +7,9 @@ the adapter fitted to the others and the package's sounds searched. The bank of 
 only the others': words are described by what was heard elsewhere. (Its linear maps were fitted
 with all captions' names, to no sound; they lose the rows of the captions left out.) The two
 soundfonts play the same 128 instruments, so each is found through the other: they stand apart.
-Queries are the captions as they are ("a dog barking"), in a wording that nothing was fitted with
-("this is the sound of a dog barking"), and their key words ("dog").
+Queries are the captions as they are ("a dog barking"), of these again those that no other package
+has ("new caption"), the captions in a wording that nothing was fitted with ("this is the sound of
+a dog barking"), and their key words ("dog").
 
 Pictures, with --pictures: WORK is the folder that `python -m benchmarks.pictures WORK` filled.
 Each package's labels are put to its pictures, drawings and photographs apart; small packages of
@@ -130,6 +131,11 @@ def summarise(figures: Figures) -> dict[str, tuple[float, float, float]]:
     return result
 
 
+def select(figures: Figures, chosen: Array) -> Figures:
+    """Those of some queries, by a mask."""
+    return {name: values[chosen] for name, values in figures.items()}
+
+
 def pool(parts: Sequence[Figures]) -> Figures:
     """The queries of several packages together."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -236,6 +242,8 @@ WORDINGS: dict[str, Callable[[str], str]] = {
     "sentence": lambda caption: f"this is the sound of {caption}",
     "key words": key_words,
 }
+UNHEARD = "new caption"
+"""Among the captions, those that no other package has a sound of."""
 
 
 def leave_out(corpus: SoundCorpus, name: str) -> tuple[SoundCorpus, Array, Array, list[str]]:
@@ -258,8 +266,10 @@ def run_sounds(
         others, features, labels, captions = leave_out(corpus, package)
         galleries.append((len(features), len(captions)))
         heard += len(set(captions) & set(others.captions))
+        new = np.array([caption not in others.captions for caption in captions])
         random = chance(measure_sounds, len(captions), labels)
         results.setdefault("chance | caption", []).append(random)
+        results.setdefault(f"chance | {UNHEARD}", []).append(select(random, new))
         for method, fit in METHODS.items():
             mapping, encode_texts = fit(others, words)
             vectors = unit(mapping(features))
@@ -268,13 +278,17 @@ def run_sounds(
                 asked, own = np.unique([write(c) for c in captions], return_inverse=True)
                 found = measure_sounds(encode_texts(asked.tolist()) @ vectors.T, own[labels])
                 results.setdefault(f"{method} | {wording}", []).append(found)
+                if wording == "caption":
+                    part = select(found, ~np.isin(asked, others.captions))
+                    results.setdefault(f"{method} | {UNHEARD}", []).append(part)
     sounds, captions_ = np.array(galleries).T
     about = (
         f"{len(packages)} packages left out in turn, {sounds.sum():,} sounds with "
         f"{captions_.sum():,} captions, {heard:,} of which sounds of other packages have as well; "
         f"median package: {np.median(sounds):g} sounds, {np.median(captions_):g} captions"
     )
-    return about, {row: pool(parts) for row, parts in results.items()}
+    pooled = {row: pool(parts) for row, parts in results.items()}
+    return about, {row: figures for row, figures in pooled.items() if len(figures["mAP"])}
 
 
 # --- pictures ---------------------------------------------------------------------------------
