@@ -84,6 +84,7 @@ def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:
             exact_convolutions=3,
             chunk=2,
         ),
+        version=f"3-{anchors_digest()}",
         place=place,
     )
 

@@ -42,6 +42,7 @@ class Space:
     def __init__(self, clip: Clip, progress: Progress | None = None) -> None:
         self.name = clip.name
         self.dim = clip.dim
+        self.version = clip.version
         self.place = clip.place
         """Where sounds with these captions lie, for fitting an adapter (see fit_adapter)."""
         self._clip = clip

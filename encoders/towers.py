@@ -80,6 +80,8 @@ class Clip:
     """Token ids to embeddings (n, dim)."""
     image: Recipe
     """uint8 pictures (n, height, width, 3) to embeddings (n, dim)."""
+    version: str = ""
+    """Vectors of another version of the space do not compare with these."""
     place: Callable[[Sequence[str]], Array] | None = None
     """Where sounds with these captions lie: (n, dim); None: where the text tower puts them."""
 

@@ -145,9 +145,16 @@ class Library:
     def _adopt_space(self) -> None:
         """An empty library takes the space; a filled one wants the space that filled it."""
         name, dim = self._catalogue.meta("space"), self._catalogue.meta("dim")
-        if (name, dim) == (self.space.name, str(self.space.dim)):
+        version = self._catalogue.meta("version") or ""
+        if (name, dim, version) == (self.space.name, str(self.space.dim), self.space.version):
             return
-        if name is not None and self._catalogue.count_items():
+        if name == self.space.name and version != self.space.version:
+            if self._catalogue.count_items():
+                raise LibraryError(
+                    f"The library in {self.data} was filled with another version of the space "
+                    f"{name}: index your files again into another folder with --data."
+                )
+        elif name is not None and self._catalogue.count_items():
             raise LibraryError(
                 f"The library in {self.data} was filled with the space {name} ({dim} dimensions), "
                 f"not {self.space.name} ({self.space.dim}): open it with --space {name}, or name "
@@ -157,7 +164,11 @@ class Library:
             path.unlink()
         self._catalogue.acknowledge(self._catalogue.last_pending())
         self._catalogue.set_meta(
-            space=self.space.name, dim=str(self.space.dim), index="0", index_state=""
+            space=self.space.name,
+            dim=str(self.space.dim),
+            version=self.space.version,
+            index="0",
+            index_state="",
         )
 
     def __enter__(self) -> Library:

@@ -22,6 +22,7 @@ class FakeSpace:
 
     name = "fake"
     dim = 16
+    version = ""
     modalities = frozenset({"image", "audio"})
     batch_size = 16
 

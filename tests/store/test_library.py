@@ -236,6 +236,12 @@ def test_another_space_is_refused_in_a_sentence(open_library: Open, folder: Path
 
     with pytest.raises(LibraryError, match="24"):
         open_library(Wider())
+
+    class Newer(FakeSpace):
+        version = "2"
+
+    with pytest.raises(LibraryError, match="another version of the space fake"):
+        open_library(Newer())
     library = open_library()
     assert library.count() == 1  # and the lock was let go each time
 
