@@ -1,6 +1,6 @@
 """How fast does a folder of photographs become searchable, beside open_clip in eager PyTorch?
 
-    python benchmarks/index.py [--photographs 1000]
+    python benchmarks/index.py [--photographs 1000] [--fast]
 
 Makes the photographs (1600 x 1200 JPEG: random crops of the sample library's, turned, mirrored
 and recoloured), then indexes them with the real command in a process of its own: decoding,
@@ -67,10 +67,11 @@ def peak_memory(process: subprocess.Popen[bytes], readings: list[int]) -> None:
         time.sleep(0.05)
 
 
-def index(folder: Path) -> tuple[float, list[int]]:
+def index(folder: Path, fast: bool) -> tuple[float, list[int]]:
     """Seconds that `app.py index` takes, and its memory over that time in MB."""
     with tempfile.TemporaryDirectory() as data:
         command = [sys.executable, str(ROOT / "app.py"), "index", str(folder), "--data", data]
+        command += ["--fast"] if fast else []
         readings: list[int] = []
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -115,10 +116,12 @@ def embed_with_peer(paths: list[Path]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--photographs", type=int, default=1000)
-    count = parser.parse_args().photographs
+    parser.add_argument("--fast", action="store_true", help="as `app.py index --fast`")
+    options = parser.parse_args()
+    count = options.photographs
     with tempfile.TemporaryDirectory() as folder:
         paths = make_photographs(Path(folder), count)
-        seconds, memory = index(Path(folder))
+        seconds, memory = index(Path(folder), options.fast)
         peer = min(count, 200)
         peer_rate = peer / embed_with_peer(paths[:peer])
     half = len(memory) // 2

@@ -103,13 +103,16 @@ class NamedSpace:
     modalities = frozenset({"image"})
     batch_size = 16
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
+    version = "benchmark"
+
+    def __init__(self, space: Any) -> None:
+        self.dim = space.dim
+        self.encode_texts = space.encode_texts  # for the bank of everyday queries
 
     def prepare(self, modality: str, content: Any) -> np.ndarray:
         raise NotImplementedError
 
-    encode = encode_texts = prepare  # type: ignore[assignment]
+    encode = prepare  # type: ignore[assignment]
 
 
 def fill(data: Path, vectors: np.ndarray) -> None:
@@ -154,7 +157,7 @@ def searches(vectors: np.ndarray, settings: Settings) -> Iterator[tuple[str, flo
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder), vectors)
         start = time.perf_counter()
-        library = Library(Path(folder), NamedSpace(vectors.shape[1]), index=settings)
+        library = Library(Path(folder), NamedSpace(load_space()), index=settings)
         opened = time.perf_counter() - start
         if not library.settle():
             raise SystemExit("The index could not be built.")

@@ -110,7 +110,10 @@ class Adapter:
             and shapes["offset"] == shapes["probe"]
         )
         if not fits:
-            raise AdapterError(f"{path} is not an audio adapter for {BACKBONE} features.")
+            raise AdapterError(
+                f"{path} is not an audio adapter of this version for {BACKBONE} features: fit it "
+                "again with `python -m encoders.adapter`."
+            )
         wide = {name: tensors[name].astype(np.float32) for name in _TENSORS}
         return cls(space=about.get("space", ""), origin=about.get("origin", ""), **wide)
 

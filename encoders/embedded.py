@@ -79,8 +79,7 @@ def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:
             lambda: image_module(model(), preprocess),
             np.zeros((2, *preprocess.size, 3), dtype=np.uint8),
             weights=(*MINILM, "efficientnet_lite2.pth"),
-            # The stem and the first block, which hold nearly all of bfloat16's error: the worst
-            # cosine to the exact output rises from 0.98 to 0.999 (benchmarks/encode.py).
+            # The stem and the first block hold most of bfloat16's error (benchmarks/encode.py).
             exact_convolutions=3,
             chunk=2,
         ),

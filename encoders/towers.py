@@ -168,6 +168,7 @@ def open_clip_model(name: str) -> Clip:
     tokens[:, 0] = 1  # some towers look for the end-of-text token: any place will do
     return Clip(
         name=name,
+        version="2",  # of the audio adapter and its corpus: their sounds lie elsewhere than before
         dim=card["dim"],
         preprocess=preprocess,
         tokenize=lambda texts: _open_clip_tokenizer(model_name)(list(texts)).numpy(),

@@ -19,6 +19,10 @@ FEATURES = ("score", "above", "log_size")
 lies above those of everyday queries for the same item (`store.background`); and the logarithm of
 how many segments of that medium there are to choose from."""
 
+LARGEST = 1_000
+"""No larger libraries were simulated for the fit: a larger one is taken for one of this size, since
+the more there is, the more of it is right as well."""
+
 LEVELS = ((0.5, 3, "likely"), (0.2, 2, "maybe"), (0.0, 1, "a guess"))
 """From which probability on a hit is called so: a figure would say more than is known."""
 
@@ -34,14 +38,15 @@ class Certainty:
     """A query whose surest hit stays below it found nothing close."""
 
     def __call__(self, score: float, above: float, size: int) -> float:
-        """The probability that a hit is right, 0..1, in thousandths."""
-        values = (score, above, math.log(max(size, 1)))
+        """The probability that a hit is right, 0..1."""
+        values = (score, above, math.log(min(max(size, 1), LARGEST)))
         total = self.bias + sum(w * x for w, x in zip(self.weights, values, strict=True))
-        return round(1 / (1 + math.exp(-min(max(total, -50.0), 50.0))), 3)
+        return 1 / (1 + math.exp(-min(max(total, -30.0), 30.0)))
 
     def found_nothing(self, sure: Sequence[float | None]) -> bool:
         """Whether none of a query's hits is close to what was asked for."""
-        return bool(sure) and max((p or 0.0) for p in sure) < self.floor
+        known = [p for p in sure if p is not None]
+        return bool(known) and max(known) < self.floor
 
 
 @cache

@@ -56,15 +56,18 @@ __all__ = [
     "default_data",
 ]
 
-EXACT_LIMIT = 100_000
+EXACT_LIMIT = 50_000
 """Collections of at most this many segments are searched exactly, larger ones by Chroma.
 
-Text queries need a nearly exact search. Reading a matrix of this size (384 dimensions) takes about
-10 ms, from where on a graph searched widely enough is quicker (benchmarks/search.py).
+Text queries need a nearly exact search. Reading a matrix of this size (640 dimensions) takes some
+8 ms, from where on a graph searched widely enough is quicker (benchmarks/search.py).
 """
 
 RERANKED = 300
 """How many more segments Chroma is asked for, for words: it orders them by the plain cosine."""
+
+Scored = tuple[float, Match, float | None]
+"""A score, what was found, and how sure it is where that is known."""
 
 MODALITIES = ("image", "audio")
 UNCLEAN = "open"
@@ -152,7 +155,8 @@ class Library:
             if self._catalogue.count_items():
                 raise LibraryError(
                     f"The library in {self.data} was filled with another version of the space "
-                    f"{name}: index your files again into another folder with --data."
+                    f"{name}: index your files again into another folder with --data; what was "
+                    f"copied into this one lies in {self.data / 'media'}."
                 )
         elif name is not None and self._catalogue.count_items():
             raise LibraryError(
@@ -359,16 +363,14 @@ class Library:
         units = {modality: self._unit(vector) for modality, vector in vectors.items()}
         if k < 1:
             return []
-        scored: list[tuple[float, Match, float | None]] = []
+        media: list[list[Scored]] = []
         with self._in_use():
             for modality, vector in units.items():
                 matrix = self._matrices[modality]
                 if len(matrix):
                     found = self._matches(modality, vector, k, without, words)
-                    scored += self._score(modality, found, len(matrix))
-            if len(units) > 1:
-                scored = compare_media(scored)
-            scored.sort(key=lambda one: (-one[0], one[1].segment))
+                    media.append(list(self._score(modality, found, len(matrix))))
+            scored = compare_media(media) if len(media) > 1 else [x for m in media for x in m]
             return self._hits(scored[:k])
 
     def _unit(self, vector: np.ndarray) -> np.ndarray:
@@ -379,9 +381,7 @@ class Library:
         unit: np.ndarray = vector / np.float32(length)
         return unit
 
-    def _score(
-        self, modality: str, found: Matches, size: int
-    ) -> Iterator[tuple[float, Match, float | None]]:
+    def _score(self, modality: str, found: Matches, size: int) -> Iterator[Scored]:
         """Each match with its standard score, and how sure it is where that is known."""
         certainty = read_certainty(space_kind(self.space.name), modality)
         for match in found.matches:
@@ -424,7 +424,7 @@ class Library:
                 return list(found.values())[:k]
             count *= 4  # several windows of one item stood among the nearest
 
-    def _hits(self, scored: Sequence[tuple[float, Match, float | None]]) -> list[Hit]:
+    def _hits(self, scored: Sequence[Scored]) -> list[Hit]:
         segments = self._catalogue.segments([match.segment for _, match, _ in scored])
         hits = []
         for score, match, sure in scored:
@@ -440,7 +440,7 @@ class Library:
                         item.path,
                         segment.start,
                         segment.end,
-                        sure,
+                        None if sure is None else round(sure, 3),
                     )
                 )
         return hits
@@ -543,18 +543,26 @@ class Library:
             )
 
 
-def compare_media(
-    scored: list[tuple[float, Match, float | None]],
-) -> list[tuple[float, Match, float | None]]:
-    """Score hits of several media by the log-odds of being right, where that is known of all.
+def compare_media(media: Sequence[Sequence[Scored]]) -> list[Scored]:
+    """One list of several media's hits, best first.
 
-    Standard scores compare a hit with others of its medium: the first of a medium that holds
-    nothing fitting can stand above the first of one that does.
+    By the log-odds of being right where that is known of all: standard scores compare a hit with
+    others of its medium, and the first of a medium that holds nothing fitting can stand above the
+    first of one that does. Within a medium the order stays.
+
+    Args:
+        media: each medium's hits by their standard scores, best first.
     """
-    if any(sure is None for _, _, sure in scored):
-        return scored
-    bounded = [(min(max(sure or 0.0, 0.0005), 0.9995), match, sure) for _, match, sure in scored]
-    return [(math.log(p / (1 - p)), match, sure) for p, match, sure in bounded]
+    joined: list[tuple[float, Scored]] = []
+    for hits in media:
+        least = math.inf
+        for score, match, sure in hits:
+            least = score if sure is None else min(least, math.log(sure / (1 - sure)))
+            joined.append((least, (score, match, sure)))
+    if any(sure is None for _, (_, _, sure) in joined):
+        joined = [(scored[0], scored) for _, scored in joined]
+    joined.sort(key=lambda one: (-one[0], -one[1][0], one[1][1].segment))
+    return [(value, match, sure) for value, (_, match, sure) in joined]
 
 
 def middle(vectors: np.ndarray) -> np.ndarray:

@@ -70,7 +70,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Hit:
-    """One answer to a query; `score` is a standard score (see `store.scores`), not a cosine.
+    """One answer to a query.
+
+    `score` is a standard score (see `store.scores`), not a cosine; in a list of several media the
+    log-odds of `sure` where that is known.
 
     `start` and `end` are the seconds of the best window of a sound cut into windows, else None.
     """

@@ -3,7 +3,7 @@
 A text's cosines to pictures and to sounds have different means and spreads, so they cannot be
 compared as they are. For one query each medium's cosines, corrected by `store.background` where
 the query is words, are standardised over that medium's collection: (cosine - mean) / sd. Within a
-medium the order is theirs.
+medium the order is theirs. How a list of several media is ordered, see `library.compare_media`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from store import library as library_module
-from store.certainty import FEATURES, Certainty, rate, read_certainty
+from store.certainty import FEATURES, LARGEST, Certainty, rate, read_certainty
 from store.library import Library
 
 MODEL = Certainty(weights=(0.5, 0.25, -1.0), bias=2.0, floor=0.2)
@@ -18,8 +18,8 @@ MODEL = Certainty(weights=(0.5, 0.25, -1.0), bias=2.0, floor=0.2)
 def test_the_probability_is_the_logistic_of_the_features() -> None:
     expected = 1 / (1 + math.exp(-(2.0 + 0.5 * 3 + 0.25 * 4 - math.log(50))))
     assert MODEL(3.0, 4.0, 50) == pytest.approx(expected, abs=5e-4)
-    assert MODEL(1e9, 0, 1) == 1
-    assert MODEL(-1e9, 0, 1) == 0
+    assert MODEL(1e9, 0, 1) == pytest.approx(1)
+    assert MODEL(-1e9, 0, 1) == pytest.approx(0, abs=1e-9)
     assert 0 < MODEL(0, 0, 0) < 1
 
 
@@ -27,6 +27,11 @@ def test_nothing_is_close_when_the_surest_hit_is_below_the_floor() -> None:
     assert MODEL.found_nothing([0.1, 0.19, 0.0])
     assert not MODEL.found_nothing([0.1, 0.2])
     assert not MODEL.found_nothing([])
+    assert not MODEL.found_nothing([None, None]), "as for more like this: nothing is known"
+
+
+def test_larger_libraries_than_were_simulated_count_as_the_largest() -> None:
+    assert MODEL(3.0, 4.0, 100_000) == MODEL(3.0, 4.0, LARGEST)
 
 
 def test_people_are_told_in_words() -> None:
