@@ -97,8 +97,9 @@ def open_media(path: Path) -> Media:
 
 
 def _medium(path: Path, head: bytes) -> Medium:
+    suffix = path.suffix.lower()
     for medium in _MEDIA:
-        if medium.recognise(head):
+        if medium.recognise(head, suffix):
             return medium
     for offset, magic, reason in _REFUSED:
         if head.startswith(magic, offset):
@@ -106,7 +107,7 @@ def _medium(path: Path, head: bytes) -> Medium:
     if text := _text(head):
         raise MediaError(path, text)
     # A sound may start anywhere, as a recording of a broadcast does: there the name decides.
-    if SUFFIXES.get(path.suffix.lower()) == "audio":
+    if SUFFIXES.get(suffix) == "audio":
         return sound.MEDIUM
     raise MediaError(path, "is neither a picture nor a sound of a known format")
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
+
+
+Content = Image.Image | np.ndarray[Any, np.dtype[Any]] | str
 
 
 class MediaError(ValueError):
@@ -41,15 +44,27 @@ def quote(path: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """A stretch that gets one vector: a whole picture, or a window of a sound.
+    """A part of a file that gets one vector, and where it lies: a whole picture, a window of a
+    sound, a shot of a film, a passage of a text, a node of a graph.
 
-    `start` and `end` are seconds (None for a picture); `content` is an RGB picture of at most
-    1024 x 1024 pixels, or mono float32 samples at 44.1 kHz, at most 10 s.
+    Once it has been encoded it is kept without its content.
     """
 
-    start: float | None
-    end: float | None
-    content: Image.Image | np.ndarray[Any, np.dtype[Any]]
+    start: float | None = None
+    """Seconds into the file; None where it has no length in time."""
+    end: float | None = None
+    content: Content | None = None
+    """An RGB picture of at most 1024 x 1024 pixels; mono float32 samples at 44.1 kHz, at most
+    10 s; or words."""
+    tower: str = ""
+    """Which encoder reads the content: "image", "audio" or "text"; empty: the file's modality."""
+    words: str = ""
+    """What it says, to be found by exact words and shown: a passage, the words of a node."""
+    place: Mapping[str, Any] = field(default_factory=dict)
+    """Where it lies beside its time, ready for JSON: {"page": 3, "line": 12}."""
+    node: str | None = None
+    """The key of a graph's node. A node is an item of its own; its title is `words`' first line,
+    its details are `place`."""
 
 
 class Media(ABC):
@@ -62,6 +77,9 @@ class Media(ABC):
 
     modality: str
     details: dict[str, int | float | str]
+    structure: Any = None
+    """What `encoders.parts` needs to know of the segments together (a graph's edges); ready with
+    the last segment."""
 
     @abstractmethod
     def segments(self) -> Iterator[Segment]:
@@ -94,10 +112,11 @@ class Media(ABC):
 class Medium:
     """One entry in the table of media: how to know its files and how to open them.
 
-    `recognise` looks at a file's first bytes; `open` takes path, open file and first bytes.
+    `suffixes` name what is taken from a folder; `recognise` looks at a file's first bytes and its
+    suffix (in lower case, with the dot); `open` takes path, open file and first bytes.
     """
 
     modality: str
     suffixes: tuple[str, ...]
-    recognise: Callable[[bytes], bool]
+    recognise: Callable[[bytes, str], bool]
     open: Callable[[Path, BinaryIO, bytes], Media]

@@ -108,7 +108,7 @@ def open_picture(path: Path, file: BinaryIO, head: bytes) -> Picture:
             raise MediaError(path, "is damaged or cut off, and cannot be decoded") from error
 
 
-def _recognise(head: bytes) -> bool:
+def _recognise(head: bytes, suffix: str) -> bool:
     return _format(head) is not None
 
 

@@ -265,7 +265,7 @@ def _too_long(path: Path, seconds: float) -> MediaError:
     )
 
 
-def _recognise(head: bytes) -> bool:
+def _recognise(head: bytes, suffix: str) -> bool:
     return _is_mpeg(head) or any(head.startswith(magic, offset) for offset, magic in _SIGNATURES)
 
 
