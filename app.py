@@ -136,15 +136,14 @@ def search(
     """Find pictures and sounds by words, best first."""
     medium = _check_medium(medium)
     with _library(context, data, space) as (library, bars):
-        hits = library.search(text, medium, top)
+        answer = library.find([Term(text)], medium, top)
         bars.stop()
-        if library.found_nothing(hits):
+        among = {hit.modality for hit in answer.hits}
+        if among and among <= answer.far:
             from ui.cards import nothing_close
 
-            among = {hit.modality for hit in hits}
-            held = [library.count(m) if m in among else 0 for m in ("image", "audio")]
-            _say(nothing_close(text, *held))
-        _print_hits(library, hits, as_json)
+            _say(nothing_close(text, {m: library.count(m) for m in library.modalities if m in among}))
+        _print_hits(library, answer.hits, as_json)
 
 
 @cli.command()

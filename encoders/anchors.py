@@ -7,7 +7,8 @@ its cosines, and a picture or a sound by how far it shows each anchor; both are 
 can tell apart, ImageNet's classes and the kinds that WordNet puts them into; and what is heard
 in the corpus of sounds, its captions. Of each bank a pair of linear maps, one of the texts' side,
 one of the media's, keeps in fewer numbers what tells common words and the labels apart. The parts
-of both banks beside each other are the vector.
+of both banks beside each other are the vector. A text has a third part, its principal components
+in the text encoder's own space, by which texts find texts; pictures and sounds have none of it.
 
     python -m encoders.anchors DATA.NOUN PICTURES.CSV [--out FILE]
 
@@ -41,7 +42,8 @@ Array = np.ndarray[Any, Any]
 Encode = Callable[[Sequence[str]], Array]
 
 IMAGE_DIM, SOUND_DIM = 512, 128
-DIM = IMAGE_DIM + SOUND_DIM
+WORDS_DIM = 128
+DIM = IMAGE_DIM + SOUND_DIM + WORDS_DIM
 IMAGE_TEMPERATURE, SOUND_TEMPERATURE = 0.12, 0.15
 """Of a text's attention to the anchors."""
 LABEL_TEMPERATURE = 0.05
@@ -51,10 +53,15 @@ KIND_WEIGHT = 0.5
 OTHER_WEIGHT = 0.15
 """Length of a picture's part in the bank of sounds, and of a sound's in the bank of pictures:
 they make pictures and sounds comparable, and should count little when words are looked for."""
+WORDS_WEIGHT = 2.8
+"""Length of a text's own part, the other two being 1 long: between texts it decides nearly alone,
+and against pictures and sounds it changes no order, where all texts have as much of it."""
 SMALLEST_KIND, LARGEST_KIND = 2, 450
 """Classes of a kind: "entity" tells nothing apart."""
 WORDS = 6_000
 """Common nouns that the linear maps are fitted to."""
+SENTENCES = 8_000
+"""Definitions that the principal components of texts are fitted to, and as many nouns."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,10 @@ class Anchors:
     """(classes + kinds,): mean evidence of pictures."""
     class_sounds: Array
     """(classes, SOUND_DIM): where the classes' names lie in the bank of sounds."""
+    words_centre: Array
+    """(d,): the mean of the text encoder's output."""
+    words_map: Array
+    """(d, WORDS_DIM): the text encoder's principal components."""
 
     def save(self, path: Path) -> None:
         """Write them, in float16."""
@@ -119,12 +130,14 @@ class Anchors:
             members[:, :kinds].astype(np.float32),
             wide["evidence_centre"],
             wide["class_sounds"],
+            wide["words_centre"],
+            wide["words_map"],
         )
 
 
 _BANKS = ("image", "sound")
 _BANK_TENSORS = ("centre", "text_map", "evidence_map")
-_TENSORS = ("members", "evidence_centre", "class_sounds")
+_TENSORS = ("members", "evidence_centre", "class_sounds", "words_centre", "words_map")
 
 
 @cache
@@ -199,10 +212,13 @@ def text_head(anchors: Anchors, image_texts: Array, caption_texts: Array) -> tor
             super().__init__()
             self.image = Attention(anchors.image, image_texts, IMAGE_TEMPERATURE)
             self.sound = Attention(anchors.sound, caption_texts, SOUND_TEMPERATURE)
+            self.centre = nn.Buffer(torch.from_numpy(anchors.words_centre))
+            self.map = nn.Buffer(torch.from_numpy(anchors.words_map))
 
         def forward(self, text: torch.Tensor) -> torch.Tensor:
             text = normalize(text, dim=-1)
-            return torch.cat([self.image(text), self.sound(text)], dim=-1)
+            words = normalize((text - self.centre) @ self.map, dim=-1)
+            return torch.cat([self.image(text), self.sound(text), WORDS_WEIGHT * words], dim=-1)
 
     return TextHead().eval()
 
@@ -257,7 +273,8 @@ def image_head(anchors: Anchors, weight: torch.Tensor, bias: torch.Tensor) -> to
             evidence = torch.cat([probabilities.sqrt(), kinds], dim=-1) - self.centre
             seen = normalize(evidence @ self.map, dim=-1)
             heard = normalize(probabilities @ self.sounds, dim=-1)
-            return torch.cat([seen, OTHER_WEIGHT * heard], dim=-1)
+            rest = seen.new_zeros(1).expand(len(seen), WORDS_DIM)
+            return torch.cat([seen, OTHER_WEIGHT * heard, rest], dim=-1)
 
     return ImageHead().eval()
 
@@ -275,7 +292,8 @@ def place_captions(anchors: Anchors, shares: Array, image_shares: Array) -> Arra
     seen = (roots - roots.mean(axis=0)) @ anchors.image.evidence_map
     length = np.sqrt((heard**2).sum(axis=1).mean())
     seen *= OTHER_WEIGHT * length / max(np.sqrt((seen**2).sum(axis=1).mean()), 1e-9)
-    return np.concatenate([seen, heard], axis=1).astype(np.float32)
+    rest = np.zeros((len(heard), WORDS_DIM))
+    return np.concatenate([seen, heard, rest], axis=1).astype(np.float32)
 
 
 # --- fitting ----------------------------------------------------------------------------------
@@ -287,6 +305,7 @@ def fit_anchors(
     words: Sequence[str],
     kinds: dict[str, list[int]],
     probabilities: Array,
+    sentences: Sequence[str],
 ) -> Anchors:
     """Fit the maps. A minute; the same input gives the same output.
 
@@ -296,6 +315,7 @@ def fit_anchors(
         words: what people may type; the maps keep these apart.
         kinds: name and classes of each kind.
         probabilities: (pictures, classes) of some pictures of all sorts, for the evidence's mean.
+        sentences: texts of all sorts, for the principal components.
     """
     from open_clip import IMAGENET_CLASSNAMES
 
@@ -319,13 +339,25 @@ def fit_anchors(
         captions, caption_texts, typed, np.eye(len(captions)), SOUND_TEMPERATURE, SOUND_DIM
     )
     shares = attend(image_texts[:classes], caption_texts, LABEL_TEMPERATURE)
+    words_centre, words_map = _fit_words(encode(sentences))
     return Anchors(
         image=image,
         sound=sound,
         members=members,
         evidence_centre=find_evidence(probabilities, members).mean(axis=0),
         class_sounds=(shares - shares.mean(axis=0)) @ sound.evidence_map,
+        words_centre=words_centre,
+        words_map=words_map,
     )
+
+
+def _fit_words(texts: Array) -> tuple[Array, Array]:
+    """Mean (d,) and first principal components (d, WORDS_DIM) of embedded texts (n, d)."""
+    centre = texts.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(texts - centre, rowvar=False))
+    axes = axes[:, : -WORDS_DIM - 1 : -1]
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(WORDS_DIM)])  # else left to chance
+    return centre, axes * signs
 
 
 def _fit_bank(
@@ -415,6 +447,14 @@ def read_words(data_noun: Path, vocabulary: dict[str, int]) -> list[str]:
     return [word for word in whole if word in nouns][:WORDS]
 
 
+def read_sentences(data_noun: Path) -> list[str]:
+    """SENTENCES of WordNet's nouns, from all over it, and as many of their definitions."""
+    lines = [line for line in data_noun.read_text("utf-8").splitlines() if line[:1] != " "]
+    chosen = [lines[i] for i in np.linspace(0, len(lines) - 1, SENTENCES).astype(int)]
+    nouns = [line.split(" ")[4].replace("_", " ") for line in chosen]
+    return nouns + [line.partition(" | ")[2].partition(";")[0].strip() for line in chosen]
+
+
 FITTED_PACKAGES = ("fonts-noto-color-emoji", "openclipart-svg")
 """Drawings of all sorts; nothing is tested on them."""
 
@@ -442,12 +482,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         kinds = read_kinds(options.data_noun)
         words = read_words(options.data_noun, word_vocabulary())
+        sentences = read_sentences(options.data_noun)
         paths = read_fitted(options.pictures)
     except (OSError, KeyError, ValueError) as error:
         print(f"The anchors cannot be fitted from these files: {error}.", file=sys.stderr)
         return 1
     captions = shipped_corpus().captions
-    anchors = fit_anchors(encode_words, captions, words, kinds, classify_pictures(paths))
+    anchors = fit_anchors(encode_words, captions, words, kinds, classify_pictures(paths), sentences)
     anchors.save(options.out)
     print(
         f"{options.out}: {len(kinds)} kinds, {len(captions)} captions, {len(words)} words, "

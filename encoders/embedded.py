@@ -68,14 +68,14 @@ def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:
         tokenize=_tokenize(progress),
         # 2 tokens and 3: a length that differs from the batch keeps tracing from mixing them up
         text=Recipe(
-            f"embedded-text-2-{anchors_digest()}",
+            f"embedded-text-3-{anchors_digest()}",
             lambda: text_module(model()),
             np.array([[101, 2000, 102], [101, 102, 0]], dtype=np.int64),
             weights=(*MINILM, "efficientnet_lite2.pth"),
             dynamic=(0, 1),
         ),
         image=Recipe(
-            f"embedded-image-3-{preprocess.size[0]}-{anchors_digest()}",
+            f"embedded-image-4-{preprocess.size[0]}-{anchors_digest()}",
             lambda: image_module(model(), preprocess),
             np.zeros((2, *preprocess.size, 3), dtype=np.uint8),
             weights=(*MINILM, "efficientnet_lite2.pth"),
@@ -83,7 +83,7 @@ def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:
             exact_convolutions=3,
             chunk=2,
         ),
-        version=f"3-{anchors_digest()}",
+        version=f"4-{anchors_digest()}",
         place=place,
     )
 

@@ -31,7 +31,20 @@ Gather = Callable[[Sequence[Any], Array, Any], tuple[list[Any], Array]]
 """Parts, their vectors float32 (n, dim) with rows of length 1, and the medium's `structure`; to the
 parts that are kept and their vectors, rows of length 1."""
 
-_GATHER: dict[str, Gather] = {}
+
+def _smooth_nodes(parts: Sequence[Any], vectors: Array, structure: Any) -> tuple[list[Any], Array]:
+    from .graph import smooth_nodes
+
+    return smooth_nodes(parts, vectors, structure)
+
+
+def _merge_shots(parts: Sequence[Any], vectors: Array, structure: Any) -> tuple[list[Any], Array]:
+    from .film import merge_shots
+
+    return merge_shots(parts, vectors, structure)
+
+
+_GATHER: dict[str, Gather] = {"film": _merge_shots, "graph": _smooth_nodes}
 
 
 def gather(

@@ -70,22 +70,24 @@ class Space:
             load()
             self._tell(f"Preparing the {what} ({done} of {len(missing)})", 1, 1)
 
-    def prepare(self, modality: str, content: Any) -> Array:
+    def prepare(self, modality: str, content: Any) -> Any:
         """Make one item ready to be encoded; cheap, thread-safe, and small to keep.
 
         Args:
             modality: "image", with content an RGB PIL picture of any size; or "audio", with
                 content a mono waveform at 44.1 kHz, float32 (samples,), ten seconds at most for
-                good results.
+                good results; or "text".
         """
         if modality == "image":
             return self._clip.preprocess(content.convert("RGB"))
         if modality == "audio":
             return mel_blocks(np.asarray(content))
+        if modality == "text":
+            return content
         raise SpaceError(f"The space {self.name} has no encoder for {modality!r}.")
 
-    def encode(self, modality: str, prepared: Sequence[Array]) -> Array:
-        """Embed prepared pictures or sounds: float32 (n, dim).
+    def encode(self, modality: str, prepared: Sequence[Any]) -> Array:
+        """Embed prepared pictures, sounds or texts: float32 (n, dim).
 
         Raises SpaceError when an item gives no usable vector.
         """
@@ -95,6 +97,8 @@ class Space:
             return _unit(self._image_network(np.stack(prepared)))
         if modality == "audio":
             return _unit(self._adapter()(self.audio_features(prepared)))
+        if modality == "text":
+            return self.encode_texts(prepared)
         raise SpaceError(f"The space {self.name} has no encoder for {modality!r}.")
 
     def encode_texts(self, texts: Sequence[str]) -> Array:

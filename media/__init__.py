@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from . import limits, picture, sound
+from . import film, graph, limits, picture, sound, text
 from .medium import Media, MediaError, Medium, Segment, quote
 from .sound import SAMPLE_RATE
 
@@ -33,7 +33,9 @@ __all__ = [
     "quote",
 ]
 
-_MEDIA: tuple[Medium, ...] = (picture.MEDIUM, sound.MEDIUM)
+# Texts come before pictures and sounds: some of those begin with letters ("BM", "caff").
+# Graphs come before texts: some are tables.
+_MEDIA: tuple[Medium, ...] = (graph.MEDIUM, text.MEDIUM, picture.MEDIUM, film.MEDIUM, sound.MEDIUM)
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {suffix: medium.modality for medium in _MEDIA for suffix in medium.suffixes}
@@ -41,18 +43,18 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 
 _HEAD = 4096  # bytes enough to know any of the formats by
 
-_FILM = "is a film, and films are not supported yet"
 # First bytes (from the offset) of what people are likely to try, and what to tell them.
 _REFUSED = (
-    (0, b"%PDF", "is a PDF, not a picture or a sound: export its pictures and add those"),
+    (0, b"{\\rtf", "is an RTF document: save it as .docx"),
+    (
+        0,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "is an old Office file (.doc) or an encrypted one: save it as .docx, without a password",
+    ),
     (0, b"PK\x03\x04", "is a zip archive: unpack it and add what is inside"),
     (0, b"\x1f\x8b", "is compressed with gzip: unpack it first"),
     (0, b"8BPS", "is a Photoshop file: export it as PNG or JPEG"),
     (0, b"MThd", "is a MIDI file, which holds notes but no sound: render it to WAV or MP3"),
-    (8, b"AVI ", _FILM),
-    (0, b"\x00\x00\x01\xba", _FILM),
-    (0, b"\x00\x00\x01\xb3", _FILM),
-    (0, b"FLV\x01", _FILM),
 )
 _SYSTEM = {
     errno.ENOENT: "is not there",
@@ -104,11 +106,14 @@ def _medium(path: Path, head: bytes) -> Medium:
     for offset, magic, reason in _REFUSED:
         if head.startswith(magic, offset):
             raise MediaError(path, reason)
-    if text := _text(head):
-        raise MediaError(path, text)
-    # A sound may start anywhere, as a recording of a broadcast does: there the name decides.
-    if SUFFIXES.get(suffix) == "audio":
-        return sound.MEDIUM
+    if said := _text(head):
+        raise MediaError(path, said)
+    # These may start anywhere, as a recording of a broadcast does: there the name decides.
+    for medium in (film.MEDIUM, sound.MEDIUM):
+        if suffix in medium.suffixes:
+            return medium
+    if SUFFIXES.get(suffix) == "text":
+        raise MediaError(path, "is damaged, or not a text of a known format")
     raise MediaError(path, "is neither a picture nor a sound of a known format")
 
 
@@ -125,8 +130,8 @@ def _text(head: bytes) -> str | None:
     if start.startswith("<") and "<svg" in start:
         return "is an SVG drawing, which can hold programs, so it is not opened: export it as PNG"
     if start.startswith(("<!doctype html", "<html", "<head", "<body", "<script")):
-        return "is a web page, not a picture or a sound"
-    return "is a text file, not a picture or a sound"
+        return "is a web page under another name: rename it to .html"
+    return "is a text of a kind that is not read: save it as .txt"
 
 
 def _open_regular(path: Path) -> BinaryIO:

@@ -23,7 +23,6 @@ WINDOW_SECONDS, HOP_SECONDS = 10, 5
 _SUFFIXES = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".m4a"),
     *(".m4b", ".aac", ".wma", ".weba", ".mka", ".au", ".snd", ".caf", ".w64", ".amr", ".wv"),
-    *(".webm", ".mp4", ".3gp"),  # where they hold no film
 )
 
 _SIGNATURES = (
@@ -34,11 +33,6 @@ _SIGNATURES = (
     (0, b"ID3"),
     (8, b"AIFF"),
     (8, b"AIFC"),
-    (4, b"ftyp"),  # MP4, when pictures have not claimed it
-    (4, b"moov"),
-    (4, b"mdat"),
-    (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF: WMA
     (0, b".snd"),
     (0, b"caff"),
     (0, b"#!AMR"),
@@ -50,6 +44,7 @@ _SNDFILE = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG"}
 # FFmpeg also reads playlists and scripts that name other files: only containers are let in.
 _FFMPEG = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,asf,aac,mp3,wav,w64,aiff,au,caf,flac,amr,wv"
 _DAMAGED = "is damaged, or not a sound of a known format"
+_FAILURES = 20  # packets: what was cut out of a recording begins in the middle of one
 _BLOCK = 1 << 18  # numbers decoded at a time
 _LOUDEST = 2.0**31  # some files hold integers as floats; beyond this there is no sense in them
 
@@ -63,6 +58,8 @@ class _Stream:
     frames: int
     blocks: Iterator[Samples]
     close: Callable[[], None]
+    start: float = 0.0
+    """Seconds on the file's own clock at which its first sample is heard."""
 
 
 class Sound(Media):
@@ -72,6 +69,7 @@ class Sound(Media):
 
     def __init__(self, path: Path, stream: _Stream) -> None:
         self._path, self._stream = path, stream
+        self.start = stream.start
         seconds = round(stream.frames / stream.rate, 6)
         self.details = {
             "seconds": seconds,
@@ -226,12 +224,21 @@ def _resampler(rate: int) -> Callable[[Samples, bool], Samples]:
 def open_sound(path: Path, file: BinaryIO, head: bytes) -> Sound:
     """Open a sound for streaming.
 
-    Raises MediaError when it is empty, damaged, too long, or has a picture track (a film).
+    Raises MediaError when it is empty, damaged or too long.
     """
-    if head.startswith(b"OggS") and b"\x80theora" in head:
-        raise MediaError(path, "is a film, and films are not supported yet")
     stream = None if _is_mpeg(head) else _open_sndfile(file)
-    stream = stream or _open_ffmpeg(path, file)
+    return _checked(path, stream or _open_ffmpeg(path, file, _FFMPEG))
+
+
+def open_track(path: Path, file: BinaryIO, formats: str) -> Sound:
+    """Open the sound track of a file in one of these containers, by FFmpeg's names.
+
+    Raises MediaError as open_sound does, and when there is none.
+    """
+    return _checked(path, _open_ffmpeg(path, file, formats))
+
+
+def _checked(path: Path, stream: _Stream) -> Sound:
     try:
         _check(path, stream)
     except MediaError:
@@ -329,17 +336,28 @@ class _Reader:
             return -errno.EINVAL
 
 
-def _open_ffmpeg(path: Path, file: BinaryIO) -> _Stream:
+def open_container(file: BinaryIO, formats: str, **options: str) -> Any:
+    """A file as FFmpeg's container, if it is one of `formats`; no other file is ever opened.
+
+    Raises whatever FFmpeg raises of damaged files.
+    """
     import av
 
     file.seek(0)
+    return av.open(
+        _Reader(file),
+        mode="r",
+        metadata_errors="replace",
+        options=options,
+        container_options={"format_whitelist": formats, "protocol_whitelist": ""},
+    )
+
+
+def _open_ffmpeg(path: Path, file: BinaryIO, formats: str) -> _Stream:
+    import av
+
     try:
-        container = av.open(
-            _Reader(file),
-            mode="r",
-            metadata_errors="replace",
-            container_options={"format_whitelist": _FFMPEG, "protocol_whitelist": ""},
-        )
+        container = open_container(file, formats)
     except Exception as error:
         raise MediaError(path, _DAMAGED) from error
 
@@ -348,9 +366,6 @@ def _open_ffmpeg(path: Path, file: BinaryIO) -> _Stream:
         file.close()
 
     try:
-        covers = av.stream.Disposition.attached_pic | av.stream.Disposition.still_image
-        if any(not stream.disposition & covers for stream in container.streams.video):
-            raise MediaError(path, "is a film, and films are not supported yet")
         if not container.streams.audio:
             raise MediaError(path, "holds no sound")
         stream = container.streams.audio[0]
@@ -363,7 +378,8 @@ def _open_ffmpeg(path: Path, file: BinaryIO) -> _Stream:
         if stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
         blocks = _joined(_rate_kept(path, frame, rate) for frame in chain([first], frames))
-        return _Stream(rate, channels, max(0, int(seconds * rate)), blocks, close)
+        start = float(first.time or 0)
+        return _Stream(rate, channels, max(0, int(seconds * rate)), blocks, close, start)
     except MediaError:
         close()
         raise
@@ -373,10 +389,10 @@ def _open_ffmpeg(path: Path, file: BinaryIO) -> _Stream:
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Decoded frames. Once there has been one, packets that do not decode are passed over."""
+    """Decoded frames. Packets that do not decode are passed over, but for too many at the start."""
     import av
 
-    started = False
+    started, failures = False, 0
     for packet in container.demux(stream):
         try:
             for frame in packet.decode():
@@ -384,7 +400,8 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
                     started = True
                     yield frame
         except av.error.InvalidDataError:
-            if not started:
+            failures += 1
+            if not started and failures > _FAILURES:
                 raise
 
 

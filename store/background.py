@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import threading
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -53,21 +54,24 @@ class Background:
         self._progress = progress
         self._wordings = wordings or read_wordings(space_kind(space.name))
         self._vectors: dict[str, np.ndarray] = {}
+        self._lock = threading.Lock()
         about = [read_background(), dict(self._wordings), space.name, space.dim, NEAREST]
         self.key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]
         """Names the bank: standings under another key are of other queries."""
 
-    def vectors(self, modality: str) -> np.ndarray:
-        """The queries as they are put to a modality: float32 (queries, dim), rows of length 1."""
-        if modality not in self._vectors:
-            self._vectors = self._load() or self._encode()
-        return self._vectors[modality]
+    def vectors(self, tower: str) -> np.ndarray:
+        """The queries as they are worded for a tower: float32 (queries, dim), rows of length 1."""
+        with self._lock:  # two at once would encode it twice, and write one file
+            if tower not in self._vectors:
+                self._vectors = self._load() or self._encode()
+        return self._vectors[tower]
 
-    def standing(self, modality: str, rows: np.ndarray) -> np.ndarray:
+    def standing(self, tower: str, rows: np.ndarray) -> np.ndarray:
         """How unit rows (n, dim) stand to the bank: float32 (n, 3), see NEAR, MEAN, SD."""
         result = np.empty((len(rows), 3), dtype=np.float32)
+        bank = self.vectors(tower)
         for start in range(0, len(rows), AT_ONCE):
-            cosines = rows[start : start + AT_ONCE] @ self.vectors(modality).T
+            cosines = rows[start : start + AT_ONCE] @ bank.T
             count = min(NEAREST, cosines.shape[1])
             part = result[start : start + AT_ONCE]
             part[:, MEAN] = cosines.mean(axis=1)
@@ -95,7 +99,7 @@ class Background:
         vectors = encode_queries(self._space, read_background(), self._wordings)
         path = self._path()
         if path is not None:
-            stacked = np.stack([vectors[modality] for modality in self._wordings])
+            stacked = np.stack([vectors[tower] for tower in self._wordings])
             with contextlib.suppress(OSError):  # then it is encoded again another time
                 for old in path.parent.glob("background-*"):
                     old.unlink()

@@ -2,7 +2,8 @@
 
 A change is durable when its method returns (write-ahead log, synchronous=FULL). Whatever the index
 must learn is written in the same transaction as a row of `pending` and cleared once the index has
-acknowledged it, so that a killed process leaves nothing unknown (an outbox).
+acknowledged it, so that a killed process leaves nothing unknown (an outbox). The words of titles,
+file names, passages and nodes are in a full-text table (FTS5), a row a segment.
 """
 
 from __future__ import annotations
@@ -12,40 +13,62 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import quote
 
 import numpy as np
 
-from store.records import Item, LibraryError
+from store.records import Filter, Item, LibraryError
+from store.streams import stream_name
 
-SCHEMA = 1
+SCHEMA = 2
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, modality TEXT NOT NULL,
     title TEXT NOT NULL, path BLOB NOT NULL, copied INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    details TEXT NOT NULL, added REAL NOT NULL);
+    details TEXT NOT NULL, added REAL NOT NULL,
+    parent INTEGER REFERENCES items (number) ON DELETE CASCADE);
+CREATE INDEX items_parent ON items (parent);
 CREATE INDEX items_modality ON items (modality);
 CREATE INDEX items_path ON items (path);
 CREATE TABLE segments (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
     item INTEGER NOT NULL REFERENCES items (number) ON DELETE CASCADE,
-    modality TEXT NOT NULL, start REAL, "end" REAL, vector BLOB NOT NULL);
+    stream TEXT NOT NULL, start REAL, "end" REAL, vector BLOB NOT NULL, place TEXT);
 CREATE INDEX segments_item ON segments (item);
-CREATE INDEX segments_modality ON segments (modality);
+CREATE INDEX segments_stream ON segments (stream);
 CREATE TABLE files (
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, id TEXT NOT NULL
     ) WITHOUT ROWID;
 CREATE INDEX files_id ON files (id);
 CREATE TABLE pending (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, modality TEXT NOT NULL,
+    number INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, stream TEXT NOT NULL,
     segment TEXT NOT NULL);
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, name, passage, tokenize = "porter unicode61 remove_diacritics 2");
 """
-ITEM = "id, modality, title, path, copied, bytes, details, added"
+OLDER = {
+    # 1: before films, texts and graphs
+    1: """
+ALTER TABLE items ADD COLUMN parent INTEGER REFERENCES items (number) ON DELETE CASCADE;
+CREATE INDEX items_parent ON items (parent);
+ALTER TABLE segments RENAME COLUMN modality TO stream;
+ALTER TABLE segments ADD COLUMN place TEXT;
+ALTER TABLE pending RENAME COLUMN modality TO stream;
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, name, passage, tokenize = "porter unicode61 remove_diacritics 2");
+INSERT INTO words (rowid, title, name, passage)
+    SELECT min(segments.number), title, file_name(path), '' FROM segments
+    JOIN items ON item = items.number GROUP BY item;
+"""
+}
+"""What brings the tables of an older format to the next one."""
+ITEM = "id, modality, title, path, copied, bytes, details, added, parent"
 
 
 @dataclass(frozen=True)
@@ -58,11 +81,29 @@ class Sighting:
     id: str
 
 
+class Part(Protocol):
+    """What the catalogue keeps of a `media.Segment`."""
+
+    @property
+    def start(self) -> float | None: ...
+    @property
+    def end(self) -> float | None: ...
+    @property
+    def tower(self) -> str: ...
+    @property
+    def words(self) -> str: ...
+    @property
+    def place(self) -> Mapping[str, Any]: ...
+    @property
+    def node(self) -> str | None: ...
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A new item with all its segments: [(start, end)] in seconds and vectors float32 (n, dim).
+    """A new item with all its parts (see `media.Segment`) and their vectors, float32 (n, dim).
 
-    `copy` is the path of the copied medium relative to the data folder, or None.
+    A part that is a node becomes an item of its own. `copy` is the path of the copied medium
+    relative to the data folder, or None.
     """
 
     sighting: Sighting
@@ -70,7 +111,7 @@ class Entry:
     title: str
     copy: str | None
     details: dict[str, int | float | str]
-    spans: Sequence[tuple[float | None, float | None]]
+    parts: Sequence[Part]
     vectors: np.ndarray
 
 
@@ -79,9 +120,9 @@ class Removed:
     """An item that is gone: what must be deleted elsewhere."""
 
     id: str
-    modality: str
     copy: str | None
-    segments: list[int]
+    segments: dict[str, list[int]]
+    """Numbers by stream."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +131,11 @@ class Segment:
 
     number: int
     id: str
+    stream: str
     start: float | None
     end: float | None
     vector: np.ndarray
+    place: dict[str, Any]
     item: Item
 
 
@@ -102,7 +145,7 @@ class Change:
 
     number: int
     action: str
-    modality: str
+    stream: str
     segment: str
 
 
@@ -131,6 +174,7 @@ class Catalogue:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.create_function("file_name", 1, _file_name, deterministic=True)
         return connection
 
     def _prepare(self) -> None:
@@ -140,11 +184,12 @@ class Catalogue:
                 f"The library in {self._data} was written by a newer Anyfind (format {version}, "
                 f"this one knows {SCHEMA}): update Anyfind."
             )
-        if version == 0:
+        while version < SCHEMA:
             with self._transaction() as execute:
-                for statement in TABLES.split(";"):
+                for statement in (OLDER[version] if version else TABLES).split(";"):
                     execute(statement)
-                execute(f"PRAGMA user_version={SCHEMA}")
+                version = version + 1 if version else SCHEMA
+                execute(f"PRAGMA user_version={version}")
 
     def close(self) -> None:
         """Close the file; later calls raise sqlite3.ProgrammingError."""
@@ -209,34 +254,52 @@ class Catalogue:
     def _insert(self, execute: Any, entry: Entry) -> Item | None:
         seen = entry.sighting
         path = Path(entry.copy) if entry.copy else seen.path
-        cursor = execute(
-            f"INSERT INTO items ({ITEM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                seen.id,
-                entry.modality,
-                entry.title,
-                os.fsencode(path),
-                entry.copy is not None,
-                seen.size,
-                json.dumps(entry.details),
-                time.time(),
-            ),
-        )
-        if cursor.rowcount == 0:
+        row = [entry.modality, entry.title, os.fsencode(path), entry.copy is not None, seen.size]
+        whole = [seen.id, *row, json.dumps(entry.details), time.time(), None]
+        number = self._insert_item(execute, whole)
+        if number is None:
             return None
-        number = cursor.lastrowid
+        name = f"{_file_name(os.fsencode(seen.path))} {entry.details.get('title', '')}"
+        own = sum(part.node is None for part in entry.parts)
         vectors = np.ascontiguousarray(entry.vectors, dtype="<f4")
-        for (start, end), vector in zip(entry.spans, vectors, strict=True):
-            segment = segment_id(seen.id, start, end, len(entry.spans))
-            execute(
-                'INSERT INTO segments (id, item, modality, start, "end", vector) '
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (segment, number, entry.modality, start, end, vector.tobytes()),
+        named = False
+        for part, vector in zip(entry.parts, vectors, strict=True):
+            if part.node is None:
+                stream = stream_name(entry.modality, part.tower)
+                id = segment_id(seen.id, stream or "", part, own)
+                titles = ("", "") if named else (entry.title, name)
+                item, named = number, True
+            else:
+                id, stream = node_id(seen.id, part.node), "node"
+                title = part.words.partition("\n")[0] or part.node
+                row[:2], titles = ["node", title], (title, "")
+                details = json.dumps(dict(part.place))
+                of_node = self._insert_item(execute, [id, *row, details, time.time(), number])
+                if of_node is None:
+                    continue
+                item = of_node
+            assert stream is not None
+            place = json.dumps(dict(part.place)) if part.place and part.node is None else None
+            cursor = execute(
+                'INSERT INTO segments (id, item, stream, start, "end", vector, place) '
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (id, item, stream, part.start, part.end, vector.tobytes(), place),
             )
-            self._enqueue(execute, "write", entry.modality, segment)
+            if any(titles) or part.words:
+                execute(
+                    "INSERT INTO words (rowid, title, name, passage) VALUES (?, ?, ?, ?)",
+                    (cursor.lastrowid, *titles, part.words),
+                )
+            self._enqueue(execute, "write", stream, id)
         return self._item(
             execute(f"SELECT {ITEM} FROM items WHERE number = ?", (number,)).fetchone()
         )
+
+    def _insert_item(self, execute: Any, row: Sequence[Any]) -> int | None:
+        """The new item's number, or None where it is there already."""
+        marks = ", ".join("?" * len(row))
+        cursor = execute(f"INSERT INTO items ({ITEM}) VALUES ({marks}) ON CONFLICT DO NOTHING", row)
+        return int(cursor.lastrowid) if cursor.rowcount else None
 
     def _see(self, execute: Any, seen: Sighting, copied: bool) -> list[Removed]:
         if copied:  # it came from a temporary place: nothing to remember
@@ -248,7 +311,8 @@ class Catalogue:
         )
         removed = []
         for number, id in execute(
-            "SELECT number, id FROM items WHERE path = ? AND copied = 0 AND id != ?",
+            "SELECT number, id FROM items "
+            "WHERE path = ? AND copied = 0 AND id != ? AND parent IS NULL",
             (path, seen.id),
         ).fetchall():
             others = execute("SELECT path FROM files WHERE id = ?", (id,)).fetchall()
@@ -256,8 +320,7 @@ class Catalogue:
             if other is None:
                 removed += self._delete(execute, id)
             else:
-                execute("UPDATE items SET path = ? WHERE number = ?", (other, number))
-                self._rewrite(execute, number)
+                self._move(execute, number, other, False)
         return removed
 
     def _relocate(self, execute: Any, seen: Sighting, copy: str | None) -> None:
@@ -267,26 +330,32 @@ class Catalogue:
         number, path, _ = row
         if os.path.exists(self._data / os.fsdecode(path)):  # a copy's path is relative
             return
-        new = os.fsencode(copy if copy else seen.path)
-        execute(
-            "UPDATE items SET path = ?, copied = ? WHERE number = ?",
-            (new, copy is not None, number),
-        )
-        self._rewrite(execute, number)
+        self._move(execute, number, os.fsencode(copy if copy else seen.path), copy is not None)
 
-    def _rewrite(self, execute: Any, number: int) -> None:
-        """The index shows the path too."""
+    def _move(self, execute: Any, number: int, path: bytes, copied: bool) -> None:
+        """The item and its nodes have another file now; the index and the words show it too."""
         execute(
-            "INSERT INTO pending (action, modality, segment) "
-            "SELECT 'write', modality, id FROM segments WHERE item = ?",
+            "UPDATE items SET path = ?, copied = ? WHERE number = ?3 OR parent = ?3",
+            (path, copied, number),
+        )
+        execute(
+            "INSERT INTO pending (action, stream, segment) "
+            "SELECT 'write', stream, segments.id FROM segments JOIN items ON item = items.number "
+            "WHERE items.number = ?1 OR parent = ?1",
             (number,),
         )
+        if not copied:
+            execute(
+                "UPDATE words SET name = ? "
+                "WHERE rowid = (SELECT min(number) FROM segments WHERE item = ?)",
+                (_file_name(path), number),
+            )
 
     @staticmethod
-    def _enqueue(execute: Any, action: str, modality: str, segment: str) -> None:
+    def _enqueue(execute: Any, action: str, stream: str, segment: str) -> None:
         execute(
-            "INSERT INTO pending (action, modality, segment) VALUES (?, ?, ?)",
-            (action, modality, segment),
+            "INSERT INTO pending (action, stream, segment) VALUES (?, ?, ?)",
+            (action, stream, segment),
         )
 
     def remove(self, ids: Iterable[str]) -> list[Removed]:
@@ -298,24 +367,28 @@ class Catalogue:
         return removed
 
     def _delete(self, execute: Any, id: str) -> list[Removed]:
-        row = execute(
-            "SELECT number, modality, path, copied FROM items WHERE id = ?", (id,)
-        ).fetchone()
+        """With all its nodes."""
+        row = execute("SELECT number, path, copied FROM items WHERE id = ?", (id,)).fetchone()
         if row is None:
             return []
-        number, modality, path, copied = row
-        segments = execute("SELECT number, id FROM segments WHERE item = ?", (number,)).fetchall()
-        for _, segment in segments:
-            self._enqueue(execute, "delete", modality, segment)
+        number, path, copied = row
+        segments: dict[str, list[int]] = {}
+        for segment, name, stream in execute(
+            "SELECT segments.number, segments.id, stream FROM segments "
+            "JOIN items ON item = items.number WHERE items.number = ?1 OR parent = ?1",
+            (number,),
+        ).fetchall():
+            segments.setdefault(stream, []).append(segment)
+            self._enqueue(execute, "delete", stream, name)
+            execute("DELETE FROM words WHERE rowid = ?", (segment,))
         execute("DELETE FROM items WHERE number = ?", (number,))
         execute("DELETE FROM files WHERE id = ?", (id,))
-        copy = os.fsdecode(path) if copied else None
-        return [Removed(id, modality, copy, [number for number, _ in segments])]
+        return [Removed(id, os.fsdecode(path) if copied else None, segments)]
 
     # Reading
 
     def _item(self, row: Sequence[Any]) -> Item:
-        id, modality, title, path, copied, size, details, added = row
+        id, modality, title, path, copied, size, details, added, parent = row
         return Item(
             id,
             modality,
@@ -325,6 +398,7 @@ class Catalogue:
             size,
             json.loads(details),
             added,
+            parent,
         )
 
     def get(self, id: str) -> Item | None:
@@ -355,7 +429,7 @@ class Catalogue:
         """A page of the items in order of their addition."""
         order = "DESC" if newest_first else "ASC"
         rows = self._rows(
-            f"SELECT {ITEM} FROM items WHERE ?1 IS NULL OR modality = ?1 "
+            f"SELECT {ITEM} FROM items WHERE modality = ?1 OR ?1 IS NULL AND parent IS NULL "
             f"ORDER BY number {order} LIMIT ?2 OFFSET ?3",
             (modality, limit, offset),
         )
@@ -366,39 +440,39 @@ class Catalogue:
         return dict(self._rows("SELECT modality, count(*) FROM items GROUP BY modality"))
 
     def count_segments(self) -> dict[str, int]:
-        """How many segments there are of each modality."""
-        return dict(self._rows("SELECT modality, count(*) FROM segments GROUP BY modality"))
+        """How many segments there are of each stream."""
+        return dict(self._rows("SELECT stream, count(*) FROM segments GROUP BY stream"))
 
-    def checksum(self, modality: str, last: int) -> tuple[int, int]:
-        """Count and sum of a modality's segment numbers up to `last`: equal means the same set.
+    def checksum(self, stream: str, last: int) -> tuple[int, int]:
+        """Count and sum of a stream's segment numbers up to `last`: equal means the same set.
 
         Numbers only grow and are never used twice, so any other set that something derived from
         the catalogue can hold differs in one of the two.
         """
         rows = self._rows(
             "SELECT count(*), coalesce(sum(number), 0) FROM segments "
-            "WHERE modality = ? AND number <= ?",
-            (modality, last),
+            "WHERE stream = ? AND number <= ?",
+            (stream, last),
         )
         return rows[0][0], rows[0][1]
 
-    def range(self, modality: str) -> tuple[int, int]:
-        """The least and the greatest segment number of a modality (0, 0 where it is empty)."""
+    def range(self, stream: str) -> tuple[int, int]:
+        """The least and the greatest segment number of a stream (0, 0 where it is empty)."""
         rows = self._rows(
             "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM segments "
-            "WHERE modality = ?",
-            (modality,),
+            "WHERE stream = ?",
+            (stream,),
         )
         return rows[0][0], rows[0][1]
 
     def vectors(
-        self, modality: str, after: int, limit: int
+        self, stream: str, after: int, limit: int
     ) -> tuple[list[tuple[int, int]], np.ndarray]:
         """The next segments past a number: [(segment number, item number)] and float32 (n, dim)."""
         rows = self._rows(
-            "SELECT number, item, vector FROM segments WHERE modality = ? AND number > ? "
+            "SELECT number, item, vector FROM segments WHERE stream = ? AND number > ? "
             "ORDER BY number LIMIT ?",
-            (modality, after, limit),
+            (stream, after, limit),
         )
         vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f4")
         return [row[:2] for row in rows], vectors.reshape(len(rows), -1 if rows else 0)
@@ -408,16 +482,19 @@ class Catalogue:
         rows = self._rows("SELECT vector FROM segments WHERE number = ?", (number,))
         return np.frombuffer(rows[0][0], dtype="<f4") if rows else None
 
-    def item_vectors(self, id: str) -> tuple[int, np.ndarray] | None:
-        """An item's number and the vectors of its segments, float32 (n, dim)."""
+    def item_vectors(self, id: str) -> tuple[int, dict[str, np.ndarray]] | None:
+        """An item's number and the vectors of its segments by stream, float32 (n, dim) each."""
         rows = self._rows(
-            "SELECT items.number, vector FROM items JOIN segments ON item = items.number "
+            "SELECT items.number, stream, vector FROM items JOIN segments ON item = items.number "
             "WHERE items.id = ? ORDER BY segments.number",
             (id,),
         )
         if not rows:
             return None
-        return rows[0][0], np.stack([np.frombuffer(row[1], dtype="<f4") for row in rows])
+        vectors: dict[str, list[np.ndarray]] = {}
+        for _, stream, vector in rows:
+            vectors.setdefault(stream, []).append(np.frombuffer(vector, dtype="<f4"))
+        return rows[0][0], {stream: np.stack(found) for stream, found in vectors.items()}
 
     def numbers(self, segments: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Segment number and item number by segment id, of those that are there."""
@@ -441,22 +518,97 @@ class Catalogue:
         fields = ", ".join("items." + name for name in ITEM.split(", "))
         for chunk in _chunks(values, 500):
             for row in self._rows(
-                f'SELECT segments.number, segments.id, start, "end", vector, {fields} '
+                f'SELECT segments.number, segments.id, stream, start, "end", vector, place, '
+                f"{fields} "
                 "FROM segments JOIN items ON item = items.number "
                 f"WHERE segments.{column} IN ({_marks(chunk)})",
                 chunk,
             ):
-                number, id, start, end, vector = row[:5]
+                number, id, stream, start, end, vector, place = row[:7]
                 yield Segment(
-                    number, id, start, end, np.frombuffer(vector, dtype="<f4"), self._item(row[5:])
+                    number,
+                    id,
+                    stream,
+                    start,
+                    end,
+                    np.frombuffer(vector, dtype="<f4"),
+                    json.loads(place) if place else {},
+                    self._item(row[7:]),
                 )
+
+    def passages(self, numbers: Sequence[int]) -> dict[int, str]:
+        """What segments say, by their numbers, of those that say something."""
+        found: dict[int, str] = {}
+        for chunk in _chunks(numbers, 500):
+            found.update(
+                self._rows(
+                    f"SELECT rowid, passage FROM words WHERE rowid IN ({_marks(chunk)}) "
+                    "AND passage != ''",
+                    chunk,
+                )
+            )
+        return found
+
+    def match_words(
+        self, query: str, streams: Sequence[str], limit: int, chosen: Filter | None = None
+    ) -> list[tuple[int, int, str]]:
+        """The segments that an FTS5 query matches, best first (BM25, titles count most).
+
+        Returns:
+            [(segment number, item number, stream)]
+        """
+        conditions, values = self._conditions(chosen)
+        return self._rows(
+            "SELECT segments.number, item, stream FROM words "
+            "JOIN segments ON segments.number = words.rowid JOIN items ON item = items.number "
+            f"WHERE words MATCH ? AND stream IN ({_marks(streams)}) {conditions} "
+            "ORDER BY bm25(words, 4, 2, 1), segments.number LIMIT ?",
+            [query, *streams, *values, limit],
+        )
+
+    def select(self, chosen: Filter) -> np.ndarray:
+        """The numbers of the items that a filter lets through, int64, ascending."""
+        conditions, values = self._conditions(chosen)
+        rows = self._rows(
+            f"SELECT number FROM items WHERE TRUE {conditions} ORDER BY number", values
+        )
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
+    def _conditions(self, chosen: Filter | None) -> tuple[str, list[Any]]:
+        """What a filter asks of a row of items, as SQL, and its values."""
+        parts: list[str] = []
+        values: list[Any] = []
+
+        def ask(condition: str, value: Any) -> None:
+            if value is not None:
+                parts.append(f"AND {condition}")
+                values.append(value)
+
+        if chosen is not None:
+            seconds = "json_extract(items.details, '$.seconds')"
+            folder = None
+            if chosen.folder is not None:
+                folder = os.fsencode(os.path.join(chosen.folder, ""))
+            if folder is not None:
+                parts.append("AND substr(items.path, 1, ?) = ?")
+                values += [len(folder), folder]
+            if chosen.title is not None:
+                parts.append("AND instr(lower(items.title), ?) > 0")
+                values.append(chosen.title.lower())
+            ask("items.added >= ?", chosen.added_after)
+            ask("items.added < ?", chosen.added_before)
+            ask(f"{seconds} >= ?", chosen.longer)
+            ask(f"{seconds} <= ?", chosen.shorter)
+            ask("items.bytes >= ?", chosen.larger)
+            ask("items.bytes <= ?", chosen.smaller)
+        return " ".join(parts), values
 
     # The outbox
 
     def pending(self, limit: int) -> list[Change]:
         """The oldest changes that the index has not acknowledged."""
         rows = self._rows(
-            "SELECT number, action, modality, segment FROM pending ORDER BY number LIMIT ?",
+            "SELECT number, action, stream, segment FROM pending ORDER BY number LIMIT ?",
             (limit,),
         )
         return [Change(*row) for row in rows]
@@ -471,21 +623,34 @@ class Catalogue:
         return int(self._rows("SELECT coalesce(max(number), 0) FROM pending")[0][0])
 
     def settled(self) -> dict[str, int] | None:
-        """The segments per modality, or None while there are changes pending, in one look."""
+        """The segments per stream, or None while there are changes pending, in one look."""
         rows = self._rows(
             "SELECT NULL, count(*) FROM pending UNION ALL "
-            "SELECT modality, count(*) FROM segments GROUP BY modality"
+            "SELECT stream, count(*) FROM segments GROUP BY stream"
         )
         counts: dict[str | None, int] = dict(rows)
         waiting = counts.pop(None)
-        return None if waiting else {str(modality): n for modality, n in counts.items()}
+        return None if waiting else {str(stream): n for stream, n in counts.items()}
 
 
-def segment_id(item: str, start: float | None, end: float | None, count: int) -> str:
-    """`ID`, or `ID#t=START,END` (W3C media fragments) for one of several stretches."""
-    if count == 1 or start is None or end is None:
+def segment_id(item: str, stream: str, part: Part, count: int) -> str:
+    """`ID`, or `ID#t=START,END` (W3C media fragments) for one of several stretches of time, or
+    `ID#page=1&line=12` for another place."""
+    if count == 1:
         return item
-    return f"{item}#t={start:.10g},{end:.10g}"
+    if part.start is not None and part.end is not None:
+        track = "&track=audio" if stream == "soundtrack" else ""
+        return f"{item}#t={part.start:.10g},{part.end:.10g}{track}"
+    return f"{item}#" + "&".join(f"{key}={quote(str(at))}" for key, at in part.place.items())
+
+
+def node_id(graph: str, node: str) -> str:
+    """The item id of a graph's node."""
+    return f"{graph}#node={quote(node, safe='')}"
+
+
+def _file_name(path: bytes) -> str:
+    return os.fsdecode(os.path.basename(path)).encode("utf-8", "replace").decode()
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -50,10 +50,10 @@ class Certainty:
 
 
 @cache
-def read_certainty(kind: str, modality: str) -> Certainty | None:
-    """The model for a kind of space and a modality; None where there is none."""
+def read_certainty(kind: str, tower: str) -> Certainty | None:
+    """The model for a kind of space and a tower; None where there is none."""
     text = files("assets").joinpath("calibration.toml").read_text("utf-8")
-    row = tomllib.loads(text).get(kind, {}).get(modality)
+    row = tomllib.loads(text).get(kind, {}).get(tower)
     if row is None:
         return None
     return Certainty(tuple(float(row[name]) for name in FEATURES), row["bias"], row["floor"])

@@ -52,7 +52,7 @@ def _guard(what: str) -> Iterator[None]:
 
 
 class Index:
-    """One collection for each modality in one Chroma folder.
+    """One collection for each stream in one Chroma folder.
 
     Every method raises IndexBroken when Chroma fails in whatever way.
     """
@@ -63,7 +63,7 @@ class Index:
         *,
         space: str,
         dim: int,
-        modalities: Sequence[str],
+        streams: Sequence[str],
         settings: Settings,
         create: bool,
     ) -> None:
@@ -83,18 +83,18 @@ class Index:
             with _guard("opening"):
                 self._batch = self._client.get_max_batch_size()
                 self._collections = {
-                    modality: self._collection(modality, space, dim, settings, create)
-                    for modality in modalities
+                    stream: self._collection(stream, space, dim, settings, create)
+                    for stream in streams
                 }
         except BaseException:
             self.close()
             raise
 
     def _collection(
-        self, modality: str, space: str, dim: int, settings: Settings, create: bool
+        self, stream: str, space: str, dim: int, settings: Settings, create: bool
     ) -> Any:
-        name = collection_name(space, modality)
-        metadata = {"space": space, "dim": dim, "modality": modality}
+        name = collection_name(space, stream)
+        metadata = {"space": space, "dim": dim, "stream": stream}
         hnsw: dict[str, Any] = {"space": "cosine", **asdict(settings)}
         if create:
             self._client.create_collection(
@@ -114,39 +114,39 @@ class Index:
         with _guard("closing"):
             self._client.close()
 
-    def count(self, modality: str) -> int:
+    def count(self, stream: str) -> int:
         """How many segments there are."""
         with _guard("counting"):
-            return int(self._collections[modality].count())
+            return int(self._collections[stream].count())
 
-    def vectors(self, modality: str, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    def vectors(self, stream: str, ids: Sequence[str]) -> dict[str, np.ndarray]:
         """The vectors of segments, float32 (dim,), of those that are there."""
         with _guard("reading"):
-            found = self._collections[modality].get(list(ids), include=["embeddings"])
+            found = self._collections[stream].get(list(ids), include=["embeddings"])
             rows = np.asarray(found["embeddings"], dtype=np.float32)
             return dict(zip(found["ids"], rows, strict=True))
 
-    def write(self, modality: str, segments: Sequence[Segment]) -> None:
+    def write(self, stream: str, segments: Sequence[Segment]) -> None:
         """Write segments, whether they are there or not."""
         with _guard("writing"):
             for start in range(0, len(segments), self._batch):
                 batch = segments[start : start + self._batch]
-                self._collections[modality].upsert(
+                self._collections[stream].upsert(
                     ids=[segment.id for segment in batch],
                     embeddings=np.stack([segment.vector for segment in batch]),
                     metadatas=[metadata(segment) for segment in batch],
                 )
 
-    def delete(self, modality: str, ids: Sequence[str]) -> None:
+    def delete(self, stream: str, ids: Sequence[str]) -> None:
         """Delete segments; unknown ones are ignored."""
         with _guard("deleting"):
             for start in range(0, len(ids), self._batch):
-                self._collections[modality].delete(ids=list(ids[start : start + self._batch]))
+                self._collections[stream].delete(ids=list(ids[start : start + self._batch]))
 
-    def query(self, modality: str, vector: np.ndarray, count: int) -> list[tuple[str, float]]:
+    def query(self, stream: str, vector: np.ndarray, count: int) -> list[tuple[str, float]]:
         """About the `count` segments nearest to a unit vector (dim,): [(id, cosine)]."""
         with _guard("searching"):
-            found = self._collections[modality].query(
+            found = self._collections[stream].query(
                 query_embeddings=vector[None], n_results=count, include=["distances"]
             )
             return [
@@ -155,10 +155,10 @@ class Index:
             ]
 
 
-def collection_name(space: str, modality: str) -> str:
-    """One collection for each space and modality, of the letters that Chroma allows."""
+def collection_name(space: str, stream: str) -> str:
+    """One collection for each space and stream, of the letters that Chroma allows."""
     plain = re.sub(r"[^a-zA-Z0-9._-]+", "-", space).strip("._-")
-    return f"{plain[:200] or 'space'}.{modality}"
+    return f"{plain[:200] or 'space'}.{stream}"
 
 
 def metadata(segment: Segment) -> dict[str, str | int | float | bool]:
@@ -174,10 +174,11 @@ def metadata(segment: Segment) -> dict[str, str | int | float | bool]:
         "added": item.added,
         "start": segment.start,
         "end": segment.end,
+        **segment.place,
         **item.details,
     }
     return {
         key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
         for key, value in values.items()
-        if value is not None
+        if isinstance(value, str | int | float | bool)
     }

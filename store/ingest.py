@@ -16,16 +16,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import media
+from encoders.parts import gather
 from store.catalogue import Catalogue, Entry, Removed, Sighting
 from store.files import Files
 from store.records import AddEvent, Item, Report, Space
+from store.streams import STREAMS, stream_name, usable_streams
 from store.walk import Found, walk
 
 COMMIT_ITEMS = 64  # items committed together ...
@@ -52,7 +54,8 @@ class Job:
     modality: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     copy: str | None = None
-    spans: list[tuple[float | None, float | None]] = field(default_factory=list)
+    parts: list[media.Segment] = field(default_factory=list)
+    structure: Any = None  # how the parts hang together (see media.Media)
     vectors: list[np.ndarray | None] = field(default_factory=list)
     read: bool = False  # all its segments have arrived
     reason: str | None = None  # why it is skipped
@@ -74,7 +77,8 @@ class Piece:
 
     job: Job
     place: int
-    prepared: np.ndarray
+    tower: str
+    prepared: Any
 
 
 class Ingest:
@@ -95,6 +99,7 @@ class Ingest:
         self._catalogue = catalogue
         self._files = files
         self._space = space
+        self._streams = set(usable_streams(space.modalities))
         self._committed = committed
         self._copy = copy
         self._titles = {Path(path): title for path, title in (titles or {}).items()}
@@ -211,7 +216,7 @@ class Ingest:
             job.news = item.missing
             return
         with media.open_media(path) as opened:  # before hashing: it refuses what is too large
-            if opened.modality not in self._space.modalities:
+            if not self._usable(opened.modality):
                 job.reason = (
                     f"{media.quote(path)} is left out: the space {self._space.name} "
                     f"cannot embed {opened.modality}."
@@ -242,14 +247,26 @@ class Ingest:
             job.copy = self._files.copy(job.known.id, job.found.path)
         return False
 
-    def _read_media(self, job: Job, opened: Any) -> None:
+    def _usable(self, modality: str) -> bool:
+        """Whether the space can embed something of a medium."""
+        return any(STREAMS[name].modality == modality for name in self._streams)
+
+    def _read_media(self, job: Job, opened: media.Media) -> None:
         assert job.sighting is not None
-        for place, segment in enumerate(opened.segments()):
-            job.spans.append((segment.start, segment.end))
+        for segment in opened.segments():
+            tower = segment.tower or job.modality
+            if stream_name(job.modality, tower) not in self._streams:
+                continue  # the space has no encoder for a film's sound, say
+            place = len(job.parts)
+            job.parts.append(replace(segment, content=None, tower=tower))
+            if tower == "text" and segment.content == "":  # a node without words
+                job.vectors.append(np.zeros(self._space.dim, dtype=np.float32))
+                continue
             job.vectors.append(None)
-            prepared = self._space.prepare(job.modality, segment.content)
-            self._put(self._results, Piece(job, place, prepared))
-        if not job.spans:
+            prepared = self._space.prepare(tower, segment.content)
+            self._put(self._results, Piece(job, place, tower, prepared))
+        job.structure = opened.structure
+        if not job.parts:
             job.reason = f"{media.quote(job.found.path)} holds nothing to search for."
             return
         job.details = opened.details
@@ -274,11 +291,10 @@ class Ingest:
             if message is None:
                 running -= 1
             elif isinstance(message, Piece):
-                modality = message.job.modality
-                batch = self._batches.setdefault(modality, [])
+                batch = self._batches.setdefault(message.tower, [])
                 batch.append(message)
                 if len(batch) >= self._space.batch_size:
-                    self._encode(modality)
+                    self._encode(message.tower)
             else:
                 self._arrive(message)
             if self._ready and time.monotonic() - self._ready_since > COMMIT_SECONDS:
@@ -298,7 +314,7 @@ class Ingest:
         elif job.twin is not None:
             self._follow(job)
         elif job.complete:
-            self._make_ready(job)
+            self._gather(job)
 
     def _follow(self, job: Job) -> None:
         """What became of a job's twin becomes of it."""
@@ -310,6 +326,26 @@ class Ingest:
         else:
             self._make_ready(job)
 
+    def _gather(self, job: Job) -> None:
+        """All vectors of a job are there: what its medium makes of them together."""
+        if job.known is not None:
+            self._make_ready(job)
+            return
+        try:
+            vectors = np.stack([vector for vector in job.vectors if vector is not None])
+            parts, vectors = gather(job.modality, job.parts, vectors, job.structure)
+            job.vectors = list(unit_rows(vectors, len(parts), self._space.dim))
+            job.parts, job.structure = parts, None
+        except Exception as error:
+            name = media.quote(job.found.path)
+            self._settle(job, "skipped", f"{name} cannot be embedded ({error}).", None)
+            return
+        if parts:
+            self._make_ready(job)
+        else:
+            name = media.quote(job.found.path)
+            self._settle(job, "skipped", f"{name} holds nothing to search for.", None)
+
     def _make_ready(self, job: Job) -> None:
         if not self._ready:
             self._ready_since = time.monotonic()
@@ -318,19 +354,19 @@ class Ingest:
             self._commit()
 
     def _flush(self) -> None:
-        for modality in list(self._batches):
-            self._encode(modality)
+        for tower in list(self._batches):
+            self._encode(tower)
         while self._ready:  # settling one may make its followers ready
             self._commit()
 
-    def _encode(self, modality: str) -> None:
-        pieces = [p for p in self._batches.pop(modality, []) if p.job.outcome is None]
+    def _encode(self, tower: str) -> None:
+        pieces = [p for p in self._batches.pop(tower, []) if p.job.outcome is None]
         if not pieces:
             return
         try:
-            rows = self._vectors(modality, pieces)
+            rows = self._vectors(tower, pieces)
         except Exception:  # one by one, so that only the culprit is skipped
-            rows = [self._vector(modality, piece) for piece in pieces]
+            rows = [self._vector(tower, piece) for piece in pieces]
         for piece, row in zip(pieces, rows, strict=True):
             job = piece.job
             if job.outcome is not None:
@@ -340,15 +376,15 @@ class Ingest:
                 continue
             job.vectors[piece.place] = row
             if job.reason is None and job.complete:
-                self._make_ready(job)
+                self._gather(job)
 
-    def _vectors(self, modality: str, pieces: Sequence[Piece]) -> list[np.ndarray | str]:
-        encoded = self._space.encode(modality, [piece.prepared for piece in pieces])
+    def _vectors(self, tower: str, pieces: Sequence[Piece]) -> list[np.ndarray | str]:
+        encoded = self._space.encode(tower, [piece.prepared for piece in pieces])
         return list(unit_rows(encoded, len(pieces), self._space.dim))
 
-    def _vector(self, modality: str, piece: Piece) -> np.ndarray | str:
+    def _vector(self, tower: str, piece: Piece) -> np.ndarray | str:
         try:
-            return self._vectors(modality, [piece])[0]
+            return self._vectors(tower, [piece])[0]
         except Exception as error:
             return f"{media.quote(piece.job.found.path)} cannot be embedded ({error})."
 
@@ -386,7 +422,7 @@ class Ingest:
             self._title(job.found),
             job.copy,
             job.details,
-            job.spans,
+            job.parts,
             np.stack([vector for vector in job.vectors if vector is not None]),
         )
 
@@ -398,7 +434,7 @@ class Ingest:
     def _settle(self, job: Job, state: str, reason: str | None, item: Item | None) -> None:
         """Tell what became of a job, and of those that waited for it."""
         job.outcome = (state, reason, item)
-        job.vectors = []
+        job.vectors, job.parts = [], []
         if job.sighting is not None:
             with self._claiming:
                 if self._claims.get(job.sighting.id) is job:
@@ -424,6 +460,44 @@ class Ingest:
         """Delete what was written for items that an interruption left behind."""
         for job in self._claims.values():
             self._discard(job)
+
+
+def embed_media(space: Space, opened: media.Media) -> dict[str, np.ndarray]:
+    """The vectors of an opened medium by stream, float32 (n, dim) each, rows of length 1; those of
+    nodes are left out, and there are none for a medium that the space cannot embed."""
+    streams = usable_streams(space.modalities)
+    parts: list[media.Segment] = []
+    rows: list[np.ndarray] = []
+    waiting: dict[str, list[tuple[int, Any]]] = {}
+
+    def encode(tower: str) -> None:
+        places, prepared = zip(*waiting.pop(tower), strict=True)
+        vectors = unit_rows(space.encode(tower, list(prepared)), len(places), space.dim)
+        for place, vector in zip(places, vectors, strict=True):
+            rows[place] = vector
+
+    for segment in opened.segments():
+        tower = segment.tower or opened.modality
+        if stream_name(opened.modality, tower) not in streams:
+            continue
+        parts.append(replace(segment, content=None, tower=tower))
+        rows.append(np.zeros(space.dim, dtype=np.float32))
+        if tower == "text" and segment.content == "":
+            continue
+        batch = waiting.setdefault(tower, [])
+        batch.append((len(parts) - 1, space.prepare(tower, segment.content)))
+        if len(batch) == space.batch_size:
+            encode(tower)
+    for tower in list(waiting):
+        encode(tower)
+    if not parts:
+        return {}
+    parts, vectors = gather(opened.modality, parts, np.stack(rows), opened.structure)
+    kept: dict[str, list[np.ndarray]] = {}
+    for part, vector in zip(parts, vectors, strict=True):
+        if part.node is None:
+            kept.setdefault(str(stream_name(opened.modality, part.tower)), []).append(vector)
+    return {name: np.stack(found) for name, found in kept.items()}
 
 
 def hash_file(path: Path, halted: Callable[[], bool] = lambda: False) -> str:

@@ -22,7 +22,7 @@ from store.records import Progress
 log = logging.getLogger("anyfind.store")
 
 BATCH = 1000  # segments written at a time
-CHECKED = 32  # vectors compared when the index is opened, per modality
+CHECKED = 32  # vectors compared when the index is opened, per stream
 ATTEMPTS = 3  # at building the index anew, before it is given up until the library is opened again
 
 IDLE_SECONDS = 1.0  # without changes, after which the files on disk are called whole
@@ -48,7 +48,7 @@ class Keeper:
         *,
         space: str,
         dim: int,
-        modalities: Sequence[str],
+        streams: Sequence[str],
         settings: Settings,
         progress: Progress | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Keeper:
         self._catalogue = catalogue
         self._space = space
         self._dim = dim
-        self._modalities = sorted(modalities)
+        self._streams = sorted(streams)
         self._settings = settings
         self._progress = progress
         self._number = int(catalogue.meta("index") or 0)
@@ -102,9 +102,7 @@ class Keeper:
             self._news.wait_for(lambda: self._done >= wanted or self._ended)
             return self._done >= wanted
 
-    def query(
-        self, modality: str, vector: np.ndarray, count: int
-    ) -> list[tuple[str, float]] | None:
+    def query(self, stream: str, vector: np.ndarray, count: int) -> list[tuple[str, float]] | None:
         """`Index.query`, or None as long as the index is not ready."""
         index = self._index
         if not self._ready or index is None:
@@ -112,7 +110,7 @@ class Keeper:
                 self.wake()
             return None
         try:
-            return index.query(modality, vector, count)
+            return index.query(stream, vector, count)
         except IndexBroken as error:
             if self._ready and index is self._index:
                 log.warning("The search index failed (%s); it will be built anew.", error)
@@ -205,14 +203,14 @@ class Keeper:
 
     def _apply(self, changes: Sequence[Change]) -> None:
         assert self._index is not None
-        for (action, modality), group in groupby(changes, lambda c: (c.action, c.modality)):
+        for (action, stream), group in groupby(changes, lambda c: (c.action, c.stream)):
             ids = list(dict.fromkeys(change.segment for change in group))
-            if modality not in self._modalities:
+            if stream not in self._streams:
                 continue
             if action == "delete":
-                self._index.delete(modality, ids)
+                self._index.delete(stream, ids)
             elif segments := self._catalogue.segments_by_id(ids):
-                self._index.write(modality, list(segments.values()))
+                self._index.write(stream, list(segments.values()))
 
     def _open(self) -> None:
         if self._number == 0:
@@ -234,37 +232,37 @@ class Keeper:
             self.folder,
             space=self._space,
             dim=self._dim,
-            modalities=self._modalities,
+            streams=self._streams,
             settings=self._settings,
             create=create,
         )
 
     def _check(self, index: Index, counts: dict[str, int]) -> None:
         """Counts, a sample of vectors, and a query; raises IndexBroken."""
-        for modality in self._modalities:
-            expected, found = counts.get(modality, 0), index.count(modality)
+        for stream in self._streams:
+            expected, found = counts.get(stream, 0), index.count(stream)
             if found != expected:
-                raise IndexBroken(f"{found} of {expected} {modality} segments are there")
+                raise IndexBroken(f"{found} of {expected} {stream} segments are there")
             if not expected:
                 continue
-            sample = self._sample(modality)
-            vectors = index.vectors(modality, list(sample))
+            sample = self._sample(stream)
+            vectors = index.vectors(stream, list(sample))
             for id, vector in sample.items():
                 if id not in vectors or not np.allclose(vectors[id], vector, atol=1e-4):
                     raise IndexBroken(f"the vector of {id} is not the catalogue's")
             for vector in list(sample.values())[:1]:
-                nearest = index.query(modality, vector, 1)
+                nearest = index.query(stream, vector, 1)
                 if not nearest or nearest[0][1] < 0.999:
                     raise IndexBroken("a vector does not find itself")
 
-    def _sample(self, modality: str) -> dict[str, np.ndarray]:
+    def _sample(self, stream: str) -> dict[str, np.ndarray]:
         """Vectors by segment id, from all over the catalogue; the same ones every time."""
-        first, last = self._catalogue.range(modality)
+        first, last = self._catalogue.range(stream)
         chosen = random.Random(last)
         starts = sorted({first, *(chosen.randint(first, last) for _ in range(CHECKED))})
         numbers = []
         for start in starts:
-            found, _ = self._catalogue.vectors(modality, start - 1, 1)
+            found, _ = self._catalogue.vectors(stream, start - 1, 1)
             numbers += [number for number, _ in found]
         segments = self._catalogue.segments(sorted(set(numbers)))
         return {segment.id: segment.vector for segment in segments.values()}
@@ -299,15 +297,15 @@ class Keeper:
     def _fill(self, index: Index) -> None:
         counts = self._catalogue.count_segments()
         total, done = sum(counts.values()), 0
-        for modality in self._modalities:
+        for stream in self._streams:
             last = 0
             while not self._hurry:
-                found, _ = self._catalogue.vectors(modality, last, BATCH)
+                found, _ = self._catalogue.vectors(stream, last, BATCH)
                 if not found:
                     break
                 last = found[-1][0]
                 segments = self._catalogue.segments([number for number, _ in found])
-                index.write(modality, list(segments.values()))
+                index.write(stream, list(segments.values()))
                 done += len(found)
                 if total > BATCH:
                     self._report("Building the index", min(done, total), total)

@@ -1,4 +1,4 @@
-"""The library: add pictures and sounds, find them by words or by likeness, remove them.
+"""The library: add media, find them by words or by likeness, remove them.
 
 A data folder holds `lock` and `lock.json` (who uses it), `catalogue.sqlite3` (what must not be
 lost), `vectors/` (exact search) and `index-N/` (Chroma), both derived from the catalogue, and
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import math
 import os
 import sqlite3
 import threading
@@ -21,14 +20,15 @@ import numpy as np
 
 from store.background import Background
 from store.catalogue import Catalogue, Removed
-from store.certainty import read_certainty
 from store.files import Files, disk_space
 from store.index import Settings
 from store.keeper import Keeper
 from store.lock import Lock
-from store.matrix import Match, Matches, Matrix
+from store.matrix import Matrix
 from store.records import (
     AddEvent,
+    Answer,
+    Filter,
     Hit,
     Item,
     LibraryBusy,
@@ -37,15 +37,20 @@ from store.records import (
     Report,
     Space,
     Stats,
+    Term,
 )
-from store.wordings import encode_queries, read_wordings, space_kind
+from store.search import Search, middle
+from store.streams import MODALITIES, STREAMS, usable_streams
 
 if TYPE_CHECKING:
     from media import Media
 
 __all__ = [
     "EXACT_LIMIT",
+    "MODALITIES",
     "AddEvent",
+    "Answer",
+    "Filter",
     "Hit",
     "Item",
     "Library",
@@ -53,6 +58,7 @@ __all__ = [
     "LibraryError",
     "Report",
     "Stats",
+    "Term",
     "default_data",
 ]
 
@@ -63,13 +69,6 @@ Text queries need a nearly exact search. Reading a matrix of this size (640 dime
 8 ms, from where on a graph searched widely enough is quicker (benchmarks/search.py).
 """
 
-RERANKED = 300
-"""How many more segments Chroma is asked for, for words: it orders them by the plain cosine."""
-
-Scored = tuple[float, Match, float | None]
-"""A score, what was found, and how sure it is where that is known."""
-
-MODALITIES = ("image", "audio")
 UNCLEAN = "open"
 
 
@@ -92,8 +91,7 @@ class Library:
     ) -> None:
         self.data = Path(os.path.realpath(data))
         self.space = space
-        self.exact_limit = exact_limit
-        self._last_query: tuple[str, dict[str, np.ndarray]] | None = None
+        self._streams = usable_streams(space.modalities)
         self._closing = threading.Event()
         self._using = threading.Condition()
         self._users = 0
@@ -111,7 +109,7 @@ class Library:
             self._catalogue = Catalogue(self.data)
             undo.callback(self._catalogue.close)
             try:
-                self._open(progress, index or Settings())
+                self._open(progress, index or Settings(), exact_limit)
             except (OSError, sqlite3.Error) as error:
                 raise LibraryError(
                     f"The library in {self.data} cannot be opened ({error})."
@@ -119,7 +117,7 @@ class Library:
             undo.pop_all()
         atexit.register(self.close)
 
-    def _open(self, progress: Progress | None, settings: Settings) -> None:
+    def _open(self, progress: Progress | None, settings: Settings, exact_limit: int) -> None:
         self._adopt_space()
         if self._catalogue.meta("state") == UNCLEAN:
             self._files.sweep(self._catalogue.known)
@@ -127,8 +125,7 @@ class Library:
         folder = self.data / "vectors"
         background = Background(self.space, folder, progress)
         self._matrices = {
-            modality: Matrix(folder, modality, self.space.dim, background)
-            for modality in self._modalities()
+            name: Matrix(folder, name, self.space.dim, background) for name in self._streams
         }
         for matrix in self._matrices.values():
             matrix.open(self._catalogue, progress)
@@ -137,13 +134,13 @@ class Library:
             self._catalogue,
             space=self.space.name,
             dim=self.space.dim,
-            modalities=self._modalities(),
+            streams=self._streams,
             settings=settings,
             progress=progress,
         )
-
-    def _modalities(self) -> list[str]:
-        return [modality for modality in MODALITIES if modality in self.space.modalities]
+        self._search = Search(
+            self.space, self._catalogue, self._matrices, self._keeper, exact_limit
+        )
 
     def _adopt_space(self) -> None:
         """An empty library takes the space; a filled one wants the space that filled it."""
@@ -258,15 +255,21 @@ class Library:
 
         Returns the ids that were there.
         """
+        ids = list(ids)
         with self._in_use():
+            for item in map(self._catalogue.get, ids):
+                if item is not None and item.parent is not None:
+                    raise LibraryError(
+                        f'"{item.title}" is a node of a graph: remove the graph instead.'
+                    )
             removed = self._catalogue.remove(ids)
             self._follow(removed)
             return [item.id for item in removed]
 
     def _follow(self, removed: Sequence[Removed]) -> None:
         """Bring what is derived from the catalogue up to it."""
-        for modality, matrix in self._matrices.items():
-            gone = [n for item in removed if item.modality == modality for n in item.segments]
+        for name, matrix in self._matrices.items():
+            gone = [number for item in removed for number in item.segments.get(name, ())]
             try:
                 if gone:
                     matrix.drop(gone, self._catalogue)
@@ -289,195 +292,89 @@ class Library:
 
     # Searching
 
-    def search(self, text: str, modality: str | None = None, k: int = 10) -> list[Hit]:
-        """The k items that fit the words best, best first, of one medium or of all.
+    def find(
+        self,
+        terms: Sequence[Term],
+        modality: str | None = None,
+        k: int = 10,
+        *,
+        offset: int = 0,
+        chosen: Filter | None = None,
+        exact: bool = True,
+    ) -> Answer:
+        """The k items that fit a query best, best first, of one medium or of all.
+
+        Args:
+            terms: words, items and files, added up by their weights.
+            modality: one of MODALITIES, or None for all.
+            k: how many, from place `offset` of the ranking on.
+            chosen: what they must be beside.
+            exact: look for the very words of a query of words as well (`store.words`).
 
         Each hit tells how sure it is where that is known (`store.certainty`).
         """
-        if not text.strip():
-            raise LibraryError("The query is empty: type what to look for.")
-        plain = text.encode("utf-8", "replace").decode()
-        chosen = self._choose(modality)
-        vectors = self._read(plain)
-        return self._nearest({name: vectors[name] for name in chosen}, k, words=True)
+        media = self._choose(modality)
+        with self._in_use():
+            query = self._search.read(terms, lambda term: self._embed(term.what))
+            return self._search.find(query, media, k, offset, chosen, exact)
 
-    def _read(self, text: str) -> dict[str, np.ndarray]:
-        """The query's vector (dim,) for each medium; the last one is remembered.
-
-        For all media at once: they are often asked one after the other, as by the page, and
-        batches that change their size slow the text tower down several times (measured).
-        """
-        last = self._last_query
-        if last is None or last[0] != text:
-            wordings = read_wordings(space_kind(self.space.name))
-            asked = {name: wordings[name] for name in self._modalities()}
-            rows = encode_queries(self.space, [text], asked)
-            last = self._last_query = (text, {name: row[0] for name, row in rows.items()})
-        return last[1]
-
-    def found_nothing(self, hits: Sequence[Hit]) -> bool:
-        """Whether none of the hits of a search by words is close to what was asked for.
-
-        False where that is not known, and where there are no hits.
-        """
-        kind = space_kind(self.space.name)
-        far = []
-        for modality in {hit.modality for hit in hits}:
-            certainty = read_certainty(kind, modality)
-            sure = [hit.sure for hit in hits if hit.modality == modality]
-            far.append(certainty is not None and certainty.found_nothing(sure))
-        return bool(far) and all(far)
+    def search(self, text: str, modality: str | None = None, k: int = 10) -> list[Hit]:
+        """The k items that fit the words best, best first, of one medium or of all."""
+        return self.find([Term(text)], modality, k).hits
 
     def similar(
         self, what: str | Path | Media, modality: str | None = None, k: int = 10
     ) -> list[Hit]:
         """The k items most like an item (by id; itself left out), a file or an opened medium."""
-        if not isinstance(what, str):
-            return self.nearest(self.embed(what), modality, k)
-        chosen = self._choose(modality)
-        with self._in_use():
-            found = self._catalogue.item_vectors(what)
-        if found is None:
-            raise LibraryError(f"There is no item {what} in the library.")
-        number, vectors = found
-        return self._nearest(dict.fromkeys(chosen, middle(vectors)), k, without=number)
+        term = Term(what, "item") if isinstance(what, str) else Term(self.embed(what), "vector")
+        if isinstance(what, Path):
+            term = Term(what, "file")
+        return self.find([term], modality, k).hits
 
     def nearest(self, vector: np.ndarray, modality: str | None = None, k: int = 10) -> list[Hit]:
         """The k items nearest to a vector (dim,), best first; scores as in `store.scores`."""
-        return self._nearest(dict.fromkeys(self._choose(modality), vector), k)
+        return self.find([Term(vector, "vector")], modality, k).hits
 
     def _choose(self, modality: str | None) -> list[str]:
         """The media to look in."""
         if modality is not None and modality not in MODALITIES:
             raise LibraryError(f'There is no medium "{modality}": it is one of {MODALITIES}.')
-        return [name for name in self._modalities() if modality in (None, name)]
+        return [name for name in self.modalities if modality in (None, name)]
 
-    def _nearest(
-        self,
-        vectors: Mapping[str, np.ndarray],
-        k: int,
-        without: int | None = None,
-        words: bool = False,
-    ) -> list[Hit]:
-        """The k items nearest to the vector (dim,) for each medium; `words` as in `Matrix`."""
-        units = {modality: self._unit(vector) for modality, vector in vectors.items()}
-        if k < 1:
-            return []
-        media: list[list[Scored]] = []
-        with self._in_use():
-            for modality, vector in units.items():
-                matrix = self._matrices[modality]
-                if len(matrix):
-                    found = self._matches(modality, vector, k, without, words)
-                    media.append(list(self._score(modality, found, len(matrix))))
-            scored = compare_media(media) if len(media) > 1 else [x for m in media for x in m]
-            return self._hits(scored[:k])
-
-    def _unit(self, vector: np.ndarray) -> np.ndarray:
-        vector = np.asarray(vector, dtype=np.float32)
-        length = float(np.linalg.norm(vector))
-        if vector.shape != (self.space.dim,) or not np.isfinite(length) or length == 0:
-            raise LibraryError("This cannot be searched for: its vector is zero or not finite.")
-        unit: np.ndarray = vector / np.float32(length)
-        return unit
-
-    def _score(self, modality: str, found: Matches, size: int) -> Iterator[Scored]:
-        """Each match with its standard score, and how sure it is where that is known."""
-        certainty = read_certainty(space_kind(self.space.name), modality)
-        for match in found.matches:
-            score = (match.cosine - found.mean) / found.sd
-            if certainty is None or match.above is None:
-                yield score, match, None
-            else:
-                yield score, match, certainty(score, match.above, size)
-
-    def _matches(
-        self, modality: str, vector: np.ndarray, k: int, without: int | None, words: bool
-    ) -> Matches:
-        matrix = self._matrices[modality]
-        if len(matrix) > self.exact_limit:
-            matches = self._ask_index(modality, vector, k, without, words)
-            if matches is not None:
-                return Matches(matches, *matrix.moments(vector, words))
-        return matrix.search(vector, k, without, words)
-
-    def _ask_index(
-        self, modality: str, vector: np.ndarray, k: int, without: int | None, words: bool
-    ) -> list[Match] | None:
-        """As `Matrix.search`, by Chroma; None as long as the index is not ready."""
-        matrix = self._matrices[modality]
-        count = k + (RERANKED if words else 1)
-        while True:
-            count = min(count, len(matrix))
-            answer = self._keeper.query(modality, vector, count)
-            if answer is None:
-                return None
-            numbers = self._catalogue.numbers([id for id, _ in answer])
-            matches = [Match(*numbers[id], cosine) for id, cosine in answer if id in numbers]
-            if words:
-                matches = matrix.rate(matches)
-            found: dict[int, Match] = {}
-            for match in matches:
-                if match.item != without:
-                    found.setdefault(match.item, match)
-            if len(found) >= k or count == len(matrix) or len(answer) < count:
-                return list(found.values())[:k]
-            count *= 4  # several windows of one item stood among the nearest
-
-    def _hits(self, scored: Sequence[Scored]) -> list[Hit]:
-        segments = self._catalogue.segments([match.segment for _, match, _ in scored])
-        hits = []
-        for score, match, sure in scored:
-            segment = segments.get(match.segment)
-            if segment is not None:  # else it was removed this moment
-                item = segment.item
-                hits.append(
-                    Hit(
-                        item.id,
-                        score,
-                        item.modality,
-                        item.title,
-                        item.path,
-                        segment.start,
-                        segment.end,
-                        None if sure is None else round(sure, 3),
-                    )
-                )
-        return hits
+    @property
+    def modalities(self) -> list[str]:
+        """The media that the space can hold."""
+        held = {STREAMS[name].modality for name in self._streams}
+        return [name for name in MODALITIES if name in held]
 
     def embed(self, what: Path | Media) -> np.ndarray:
         """The vector of a medium outside the library, float32 (dim,)."""
-        import media
-        from store.ingest import unit_rows
+        return middle(np.concatenate(list(self._embed(what).values())))
 
-        name = getattr(what, "name", "This medium")
+    def _embed(self, what: Any) -> dict[str, np.ndarray]:
+        """The vectors of a medium outside the library by stream, float32 (n, dim) each."""
+        import media
+        from store.ingest import embed_media
+
+        name = media.quote(what) if isinstance(what, Path) else "This medium"
         try:
             with contextlib.ExitStack() as stack:
                 opened: Any = what
                 if isinstance(what, Path):
                     opened = stack.enter_context(media.open_media(what))
-                if opened.modality not in self.space.modalities:
-                    raise LibraryError(
-                        f"{name} cannot be searched with: the space {self.space.name} cannot "
-                        f"embed {opened.modality}."
-                    )
-                rows: list[np.ndarray] = []
-                batch: list[np.ndarray] = []
-                for segment in opened.segments():
-                    batch.append(self.space.prepare(opened.modality, segment.content))
-                    if len(batch) == self.space.batch_size:
-                        rows.append(self.space.encode(opened.modality, batch))
-                        batch = []
-                if batch:
-                    rows.append(self.space.encode(opened.modality, batch))
-            vectors = np.concatenate(rows)
-            return middle(unit_rows(vectors, len(vectors), self.space.dim))
+                vectors = embed_media(self.space, opened)
         except media.MediaError as error:
             raise LibraryError(str(error)) from error
         except OSError as error:
             raise LibraryError(f"{name} cannot be read: {error.strerror or error}.") from error
         except ValueError as error:
             raise LibraryError(f"{name} cannot be searched with ({error}).") from error
+        if not vectors:
+            raise LibraryError(
+                f"{name} cannot be searched with: the space {self.space.name} cannot embed "
+                f"{opened.modality}."
+            )
+        return vectors
 
     # Looking
 
@@ -498,10 +395,12 @@ class Library:
             return self._catalogue.items(modality, offset, limit, newest_first)
 
     def count(self, modality: str | None = None) -> int:
-        """How many items there are, of one medium or of all."""
+        """How many items there are, of one medium or of all (nodes belong to their graphs)."""
         with self._in_use():
             counts = self._catalogue.count_items()
-        return sum(counts.values()) if modality is None else counts.get(modality, 0)
+        if modality is not None:
+            return counts.get(modality, 0)
+        return sum(n for name, n in counts.items() if name != "node")
 
     def preview(self, id: str) -> Path:
         """Where the item's preview lies (a WebP picture: thumbnail or waveform).
@@ -532,45 +431,14 @@ class Library:
     def stats(self) -> Stats:
         """The library in numbers."""
         with self._in_use():
-            none = dict.fromkeys(self._modalities(), 0)
             return Stats(
                 space=self.space.name,
                 dim=self.space.dim,
-                items=none | self._catalogue.count_items(),
-                segments=none | self._catalogue.count_segments(),
+                items=dict.fromkeys(self.modalities, 0) | self._catalogue.count_items(),
+                segments=dict.fromkeys(self._streams, 0) | self._catalogue.count_segments(),
                 bytes=disk_space(self.data),
                 data=self.data,
             )
-
-
-def compare_media(media: Sequence[Sequence[Scored]]) -> list[Scored]:
-    """One list of several media's hits, best first.
-
-    By the log-odds of being right where that is known of all: standard scores compare a hit with
-    others of its medium, and the first of a medium that holds nothing fitting can stand above the
-    first of one that does. Within a medium the order stays.
-
-    Args:
-        media: each medium's hits by their standard scores, best first.
-    """
-    joined: list[tuple[float, Scored]] = []
-    for hits in media:
-        least = math.inf
-        for score, match, sure in hits:
-            least = score if sure is None else min(least, math.log(sure / (1 - sure)))
-            joined.append((least, (score, match, sure)))
-    if any(sure is None for _, (_, _, sure) in joined):
-        joined = [(scored[0], scored) for _, scored in joined]
-    joined.sort(key=lambda one: (-one[0], -one[1][0], one[1][1].segment))
-    return [(value, match, sure) for value, (_, match, sure) in joined]
-
-
-def middle(vectors: np.ndarray) -> np.ndarray:
-    """The mean direction of unit rows (n, dim), at length 1; the first row where there is none."""
-    mean = vectors.mean(axis=0)
-    length = float(np.linalg.norm(mean))
-    result: np.ndarray = vectors[0] if length < 1e-6 else mean / np.float32(length)
-    return result
 
 
 def default_data() -> Path:

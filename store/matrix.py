@@ -1,4 +1,4 @@
-"""Exact search: one memory-mapped matrix of vectors for each modality.
+"""Exact search: one memory-mapped matrix of vectors for each stream.
 
 Derived from the catalogue and checked against it when opened: a file of float32 rows that only
 grows, and a file telling each row's segment and item; a third holds how each row stands to the
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from store.background import Background, above, correct, typical
 from store.catalogue import Catalogue
 from store.records import Progress
 from store.scores import PRIOR, moments
+from store.streams import STREAMS
 
 DEAD = -1
 PAGE = 4096  # rows read from the catalogue at a time
@@ -64,14 +66,15 @@ class _View:
 
 
 class Matrix:
-    """The vectors of one modality; searching never waits for writing."""
+    """The vectors of one stream; searching never waits for writing."""
 
     def __init__(
-        self, folder: Path, modality: str, dim: int, background: Background | None = None
+        self, folder: Path, stream: str, dim: int, background: Background | None = None
     ) -> None:
         """Without a background, words are searched for like any vector."""
         self._folder = folder
-        self._modality = modality
+        self._stream = stream
+        self._tower = STREAMS[stream].tower
         self._dim = dim
         self._background = background
         self._lock = threading.Lock()
@@ -102,7 +105,7 @@ class Matrix:
         """Map what the newest complete pair of files holds."""
         numbers = [
             int(path.stem.rpartition("-")[2])
-            for path in self._folder.glob(f"{self._modality}-*.rows")
+            for path in self._folder.glob(f"{self._stream}-*.rows")
             if path.stem.rpartition("-")[2].isdecimal()
         ]
         self._number = max(numbers, default=0)
@@ -131,7 +134,7 @@ class Matrix:
         self._standing[:known] = kept[: 3 * known].reshape(known, 3)
         for start in range(known, count, PAGE):
             end = min(start + PAGE, count)
-            rows = self._background.standing(self._modality, self._view.vectors[start:end])
+            rows = self._background.standing(self._tower, self._view.vectors[start:end])
             self._write_standing(start, rows)
             self._standing[start:end] = rows
             if progress is not None and count - known > PAGE:
@@ -149,7 +152,7 @@ class Matrix:
     def _whole(self, catalogue: Catalogue) -> bool:
         """Whether the rows are the catalogue's, as far as they go."""
         alive = self._rows[self._rows[:, 0] != DEAD, 0]
-        if (len(alive), int(alive.sum())) != catalogue.checksum(self._modality, self._last):
+        if (len(alive), int(alive.sum())) != catalogue.checksum(self._stream, self._last):
             return False
         living = np.flatnonzero(self._rows[:, 0] != DEAD)
         picks = np.linspace(0, len(living) - 1, min(CHECKED, len(living))).astype(np.intp)
@@ -167,9 +170,9 @@ class Matrix:
     def _catch_up(self, catalogue: Catalogue, progress: Progress | None) -> None:
         total = 0
         if progress is not None:
-            total = catalogue.count_segments().get(self._modality, 0)
+            total = catalogue.count_segments().get(self._stream, 0)
         while True:
-            numbers, vectors = catalogue.vectors(self._modality, self._last, PAGE)
+            numbers, vectors = catalogue.vectors(self._stream, self._last, PAGE)
             if not numbers:
                 return
             self._append(np.array(numbers, dtype=np.int64), vectors)
@@ -180,7 +183,7 @@ class Matrix:
         count = len(self._view.rows)
         standing = np.zeros((len(numbers), 3), dtype=np.float32)
         if self._background is not None:
-            standing = self._background.standing(self._modality, vectors)
+            standing = self._background.standing(self._tower, vectors)
             self._write_standing(count, standing)
         with open(self._path("f32"), "r+b") as file:
             file.seek(count * self._dim * 4)  # over what a killed process may have left
@@ -239,7 +242,7 @@ class Matrix:
     def _tidy(self) -> None:
         """Remove the files of other numbers and banks, where nobody holds them open."""
         keep = set(self._paths())
-        for path in self._folder.glob(f"{self._modality}-*"):
+        for path in self._folder.glob(f"{self._stream}-*"):
             if path not in keep:
                 with contextlib.suppress(OSError):
                     path.unlink()
@@ -249,7 +252,7 @@ class Matrix:
         return [self._path(kind) for kind in kinds]
 
     def _path(self, kind: str) -> Path:
-        return self._folder / f"{self._modality}-{self._number}.{kind}"
+        return self._folder / f"{self._stream}-{self._number}.{kind}"
 
     def _look(self, count: int) -> _View:
         rows = self._rows[:count]
@@ -269,20 +272,39 @@ class Matrix:
     # Searching
 
     def search(
-        self, vector: np.ndarray, k: int, without: int | None = None, words: bool = False
+        self,
+        vector: np.ndarray,
+        k: int,
+        without: Collection[int] = (),
+        words: bool = False,
+        only: np.ndarray | None = None,
     ) -> Matches:
-        """The k items of highest cosine to a unit vector (dim,); `without` leaves one item out.
+        """The k items of highest cosine to a unit vector (dim,).
 
-        `words` says that the vector is of a query of words, as the bank's are.
+        Args:
+            without: numbers of items to leave out.
+            words: the vector is of a query of words, as the bank's are.
+            only: numbers of the items to choose from; None: all.
         """
         view = self._view
         words = words and self._background is not None
-        plain = cosines = _cosines(view.vectors, vector)
+        if only is None:
+            plain = cosines = _cosines(view.vectors, vector)
+        else:
+            chosen = np.flatnonzero(np.isin(view.rows[:, 1], only))
+            plain = np.full(len(view.rows), -np.inf, dtype=np.float32)
+            plain[chosen] = _cosines(view.vectors[chosen], vector)
+            plain[view.sample] = _cosines(view.vectors[view.sample], vector)
+            cosines = plain
         if words:
             cosines = correct(plain, view.standing)
         mean, sd = moments(cosines[view.sample], view.prior if words else PRIOR)
+        if only is not None:
+            inside = np.zeros(len(cosines), dtype=bool)
+            inside[chosen] = True
+            cosines = np.where(inside, cosines, -np.inf)
         cosines[view.dead] = -np.inf
-        count = k + 1 if without is not None else k
+        count = k + len(without)
         while True:
             count = min(count, len(view.living))
             rows = best(view.rows, cosines, count, k, without)
@@ -307,6 +329,11 @@ class Matrix:
         standing = view.standing[rows]
         rated = _matches(view.rows[rows], correct(cosines, standing), above(cosines, standing))
         return sorted(rated, key=lambda match: (-match.cosine, match.segment))
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """A sample of the segments: vectors float32 (n, dim), and their items' numbers (n,)."""
+        view = self._view
+        return np.asarray(view.vectors[view.sample]), view.rows[view.sample, 1]
 
     def moments(self, vector: np.ndarray, words: bool = False) -> tuple[float, float]:
         """Mean and spread of the query's cosines, as `search` takes them."""
@@ -335,7 +362,7 @@ def _matches(numbers: np.ndarray, cosines: np.ndarray, higher: np.ndarray | None
 
 
 def best(
-    rows: np.ndarray, cosines: np.ndarray, count: int, k: int, without: int | None
+    rows: np.ndarray, cosines: np.ndarray, count: int, k: int, without: Collection[int]
 ) -> list[int]:
     """The rows of the first k distinct items among the `count` segments of highest cosine."""
     if count < len(cosines):
@@ -346,7 +373,7 @@ def best(
     found: dict[int, int] = {}
     for row in top[np.lexsort((rows[top, 0], -cosines[top]))]:
         segment, item = (int(number) for number in rows[row])
-        if DEAD not in (segment, item) and item != without and item not in found:
+        if DEAD not in (segment, item) and item not in without and item not in found:
             found[item] = int(row)
             if len(found) == k:
                 break

@@ -44,14 +44,17 @@ class Space(Protocol):
     @property
     def batch_size(self) -> int: ...
 
-    def prepare(self, modality: str, content: Any) -> np.ndarray: ...
-    def encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray: ...
+    def prepare(self, modality: str, content: Any) -> Any: ...
+    def encode(self, modality: str, prepared: Sequence[Any]) -> np.ndarray: ...
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture or sound of the library. `added` is in seconds since 1970."""
+    """One picture, sound, film, text, graph or node of the library.
+
+    `added` is in seconds since 1970; `parent` is the number of a node's graph in the catalogue.
+    """
 
     id: str
     modality: str
@@ -59,8 +62,9 @@ class Item:
     path: str
     copied: bool
     bytes: int
-    details: dict[str, int | float | str]
+    details: dict[str, Any]
     added: float
+    parent: int | None = None
 
     @property
     def missing(self) -> bool:
@@ -75,7 +79,8 @@ class Hit:
     `score` is a standard score (see `store.scores`), not a cosine; in a list of several media the
     log-odds of `sure` where that is known.
 
-    `start` and `end` are the seconds of the best window of a sound cut into windows, else None.
+    `start` and `end` are the seconds of the best stretch of a sound or a film, else None; `place`
+    tells where a passage stands, as in `media.Segment`, and `text` what it or a node says.
     """
 
     id: str
@@ -87,10 +92,52 @@ class Hit:
     end: float | None
     sure: float | None = None
     """The probability that the hit is right, 0..1 (see `store.certainty`); None where unknown."""
+    place: dict[str, Any] = field(default_factory=dict)
+    text: str | None = None
+    exact: bool = False
+    """Whether it holds the query's very words."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The eight fields by name, ready for JSON."""
+        """The fields by name, ready for JSON."""
         return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a query: words, an item's id, a file, or a vector (dim,), and how much it counts.
+
+    A negative weight leads away from it.
+    """
+
+    what: str | Path | np.ndarray
+    by: str = "text"
+    """ "text", "item", "file" or "vector"."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a hit must be; None asks nothing. `folder` holds it, at any depth; `title` is part of
+    its title; times are in seconds since 1970, lengths in seconds, sizes in bytes."""
+
+    folder: str | None = None
+    title: str | None = None
+    added_after: float | None = None
+    added_before: float | None = None
+    longer: float | None = None
+    shorter: float | None = None
+    larger: int | None = None
+    smaller: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A page of hits, best first; whether there are more; and among which media nothing is close
+    to the query of words, though the nearest are given."""
+
+    hits: list[Hit]
+    more: bool = False
+    far: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -144,7 +191,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Stats:
-    """The library in numbers; `items` and `segments` count by modality, `bytes` is disk space."""
+    """The library in numbers: items by medium, segments by stream, and disk space in bytes."""
 
     space: str
     dim: int

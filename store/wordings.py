@@ -17,7 +17,7 @@ import numpy as np
 from store.records import Space
 
 Wordings = Mapping[str, Sequence[str]]
-"""By modality, templates that hold `{}` where the text goes."""
+"""By tower, templates that hold `{}` where the text goes."""
 
 
 def space_kind(name: str) -> str:
@@ -34,20 +34,20 @@ def read_wordings(kind: str) -> Wordings:
 
 
 def encode_queries(space: Space, texts: Sequence[str], wordings: Wordings) -> dict[str, np.ndarray]:
-    """Each text once for each modality of the wordings: float32 (n, dim), rows of length 1.
+    """Each text once for each tower of the wordings: float32 (n, dim), rows of length 1.
 
     One call of the text tower encodes every distinct wording of every text.
     """
     places: dict[str, int] = {}
     rows = {
-        modality: [
+        tower: [
             [places.setdefault(template.replace("{}", text), len(places)) for text in texts]
             for template in templates
         ]
-        for modality, templates in wordings.items()
+        for tower, templates in wordings.items()
     }
     encoded = space.encode_texts(list(places))
-    return {modality: _unit(encoded[np.array(at)].mean(axis=0)) for modality, at in rows.items()}
+    return {tower: _unit(encoded[np.array(at)].mean(axis=0)) for tower, at in rows.items()}
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -26,12 +26,16 @@ class FakeSpace:
     modalities = frozenset({"image", "audio"})
     batch_size = 16
 
-    def prepare(self, modality: str, content: Any) -> np.ndarray:
+    def prepare(self, modality: str, content: Any) -> Any:
         if modality == "image":
             return np.asarray(content.convert("RGB").resize((8, 8)), dtype=np.float32)
+        if modality == "text":
+            return content
         return np.asarray(content, dtype=np.float32)
 
-    def encode(self, modality: str, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def encode(self, modality: str, prepared: Sequence[Any]) -> np.ndarray:
+        if modality == "text":
+            return self.encode_texts(prepared)
         rows = [self._picture(x) if modality == "image" else self._sound(x) for x in prepared]
         return self._unit(np.array(rows, dtype=np.float32).reshape(-1, self.dim))
 

@@ -10,7 +10,7 @@ import os
 import struct
 import wave
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -157,22 +157,73 @@ def make_encoded_tone(
         _encode(container, stream, tone(hertz, seconds, rate), rate)
 
 
-def make_film(path: Path, seconds: float = 1.0) -> None:
-    """A small film with sound."""
-    rate = 48_000
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=10)
+# What each kind of film is made with: pictures and sound.
+FILM_CODECS = {
+    ".mp4": ("libx264", "aac"),
+    ".m4v": ("mpeg4", "aac"),
+    ".mov": ("mjpeg", "pcm_s16le"),
+    ".mkv": ("ffv1", "flac"),
+    ".webm": ("libvpx", "libopus"),
+    ".avi": ("mpeg4", "libmp3lame"),
+    ".ogv": ("libvpx", "libopus"),
+    ".mpg": ("mpeg1video", "mp2"),
+    ".m2ts": ("mpeg2video", "mp2"),
+    ".flv": ("flv", "libmp3lame"),
+    ".wmv": ("wmv2", "wmav2"),
+    ".3gp": ("mpeg4", "aac"),
+}
+
+
+def make_film(
+    path: Path,
+    shots: Sequence[tuple[Colour, float]] = (("red", 1.0), ("blue", 1.0)),
+    *,
+    rate: int = 10,
+    size: Size = (128, 96),
+    sound: Array | None | str = "tone",
+    codec: str = "",
+    gop: int = 12,
+    times: Sequence[float] | None = None,
+    **options: str,
+) -> None:
+    """A film of shots, each a colour and how many seconds it is seen, with a tone of that length.
+
+    A moving grey mark and a white top left quarter tell one picture from the next and where up is.
+    `times` are the seconds at which its pictures are seen, instead of `rate` a second. `sound` is
+    at 48 kHz.
+    """
+    codecs = FILM_CODECS.get(path.suffix, ("mpeg4", "aac"))
+    kind = {".m2ts": "mpegts", ".wmv": "asf", ".ogv": "ogg"}.get(path.suffix)
+    lengths = np.cumsum([seconds for _, seconds in shots])
+    rate = 25 if path.suffix == ".mpg" else rate  # MPEG-1 knows only the rates of television
+    base = Fraction(1, rate if times is None else 1000)
+    times = times if times is not None else [i / rate for i in range(round(lengths[-1] * rate))]
+    if isinstance(sound, str):
+        sound = tone(440, float(lengths[-1]), 48_000)
+    with av.open(str(path), "w", format=kind) as container:
+        encoder = codec or codecs[0]
+        video = container.add_stream(encoder, rate=rate)
         assert isinstance(video, av.VideoStream)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        audio = container.add_stream("aac", rate=rate)
-        assert isinstance(audio, av.AudioStream)
-        audio.layout = "stereo"
-        for index in range(round(seconds * 10)):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 20, np.uint8))
-            frame.pts, frame.time_base = index, Fraction(1, 10)
+        video.width, video.height = size
+        video.pix_fmt = "yuvj420p" if encoder == "mjpeg" else "yuv420p"
+        video.gop_size, video.options, video.bit_rate = gop, options, 1_000_000
+        video.codec_context.time_base = base
+        audio: Any = None
+        if sound is not None:
+            audio = container.add_stream(codecs[1], rate=48_000)
+            audio.layout, audio.bit_rate = "stereo", 128_000
+        for index, time in enumerate(times):
+            colour, _ = shots[min(int(np.searchsorted(lengths, time + 1e-6)), len(shots) - 1)]
+            image = Image.new("RGB", size, colour)
+            image.paste("white", (0, 0, size[0] // 4, size[1] // 4))
+            place = index % (size[0] - 8)
+            image.paste("#808080", (place, size[1] - 8, place + 8, size[1]))
+            frame = av.VideoFrame.from_image(image)
+            frame.pts, frame.time_base = round(time / base), base
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        _encode(container, audio, tone(440, seconds, rate), rate)
+        if audio is not None and sound is not None:
+            _encode(container, audio, sound, 48_000)
 
 
 def _encode(container: Any, stream: Any, samples: Array, rate: int) -> None:
@@ -297,6 +348,9 @@ GOOD: Mapping[str, Maker] = {
     "8bit.wav": make_8bit,
     "six channels.wav": lambda path: make_tone(path, channels=6, rate=48_000),
     "really a wav.jpg": _as(".wav", make_tone),
+    "film.mp4": make_film,
+    "film.webm": make_film,
+    "really a film.jpg": _as(".avi", make_film),
     "cut.mp3": cut(lambda path: make_tone(path, 440, 3)),
 }
 
@@ -326,6 +380,11 @@ BROKEN: Mapping[str, Maker] = {
     "not a number.wav": make_nan,
     "infinite.wav": make_infinite,
     "cancelling.wav": make_cancelling,
-    "film.mp4": make_film,
+    "noise.mp4": content(b"\0\0\0\x18ftypisom" + NOISE),
+    "noise.mkv": content(b"\x1a\x45\xdf\xa3" + NOISE),
+    "noise.avi": content(b"RIFF\xff\xff\xff\x7fAVI " + NOISE),
+    "noise.mpg": content(b"\x00\x00\x01\xba" + NOISE),
+    "noise.flv": content(b"FLV\x01\x05\0\0\0\x09\0\0\0\0" + NOISE),
+    "cut.mp4": cut(make_film, 0.5),  # its table of contents comes last
     "two\nlines \u202e'\"😀.jpg": content(b"no picture"),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store import library as library_module
+from store import search as search_module
 from store.background import (
     MEAN,
     NEAR,
@@ -209,7 +209,7 @@ def test_a_hub_gives_way(catalogue: Catalogue, tmp_path: Path) -> None:
 def test_chroma_and_the_matrix_answer_words_alike(
     open_library: Callable[..., Library], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_module, "RERANKED", 60)
+    monkeypatch.setattr(search_module, "RERANKED", 60)
     library = open_library(exact_limit=0)
     entries = [entry(number, int(random.integers(1, 4))) for number in range(60)]
     entries += [entry(number, 1, "image") for number in range(60, 140)]

@@ -22,7 +22,7 @@ from benchmarks.calibration import (
     occurrence,
     predict,
 )
-from store import library as library_module
+from store import search as search_module
 from store.certainty import Certainty
 from store.library import Library
 from tests.fakes import FakeSpace
@@ -55,7 +55,7 @@ def test_the_features_are_those_of_the_library(
             return 0.5
 
     model = Telling((0.0, 0.0, 0.0), 0.0, 0.0)
-    monkeypatch.setattr(library_module, "read_certainty", lambda kind, modality: model)
+    monkeypatch.setattr(search_module, "read_certainty", lambda kind, tower: model)
     library = open_library()
     items = np.arange(3, 63)
     entries = [entry(int(number), 1) for number in items]
@@ -67,7 +67,7 @@ def test_the_features_are_those_of_the_library(
         told.clear()
         hits = library.search(text, "audio", HITS)
         features, right, related = ask(answers, query, items)
-        expected = [(score, above, math.log(size)) for score, above, size in told]
+        expected = [(score, above, math.log(size)) for score, above, size in told[:HITS]]
         assert features == pytest.approx(np.array(expected), rel=1e-3, abs=1e-3)
         found = [int(hit.id, 16) for hit in hits]
         assert right.tolist() == [answers.gallery.texts[n] == [text] for n in found]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from store import library as library_module
+from store import search as search_module
 from store.certainty import FEATURES, LARGEST, Certainty, rate, read_certainty
-from store.library import Library
+from store.library import Library, Term
 
 MODEL = Certainty(weights=(0.5, 0.25, -1.0), bias=2.0, floor=0.2)
 
@@ -57,16 +57,16 @@ def test_of_a_space_that_nobody_measured_nothing_is_said(
 ) -> None:
     library = open_library()
     library.add([folder])
-    hits = library.search("red")
-    assert [hit.sure for hit in hits] == [None] * 5
-    assert not library.found_nothing(hits)
+    answer = library.find([Term("red")])
+    assert [hit.sure for hit in answer.hits] == [None] * 5
+    assert not answer.far
 
 
 def test_hits_of_a_measured_space_tell_how_sure_they_are(
     open_library: Callable[..., Library], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = {"image": Certainty((0.0, 1.0, 0.0), -2.0, 0.5), "audio": None}
-    monkeypatch.setattr(library_module, "read_certainty", lambda kind, modality: models[modality])
+    monkeypatch.setattr(search_module, "read_certainty", lambda kind, tower: models.get(tower))
     library = open_library()
     library.add([folder])
     pictures, sounds = library.search("red", "image"), library.search("red", "audio")
@@ -74,13 +74,11 @@ def test_hits_of_a_measured_space_tell_how_sure_they_are(
     assert pictures[0].title == "red"
     assert pictures[0].sure > 0.5 > pictures[-1].sure
     assert [hit.sure for hit in sounds] == [None, None]
-    assert not library.found_nothing(pictures)
-    assert not library.found_nothing(sounds)
-    assert not library.found_nothing([])
-    absent = library.search("zebra", "image")
-    assert library.found_nothing(absent)
-    assert not library.found_nothing([*absent, *sounds]), "of sounds nothing is known"
+    assert not library.find([Term("red")], "image").far
+    assert library.find([Term("zebra")], "image").far == {"image"}
+    assert library.find([Term("zebra")], "image", 1).far == {"image"}, "however many are shown"
+    assert library.find([Term("zebra")]).far == {"image"}, "of sounds nothing is known"
     models["audio"] = Certainty((0.0, 0.0, 0.0), -9.0, 0.5)
-    both = library.search("zebra")
-    assert {hit.modality for hit in both} == {"image", "audio"}
-    assert library.found_nothing(both)
+    both = library.find([Term("zebra")])
+    assert {hit.modality for hit in both.hits} == {"image", "audio"}
+    assert both.far == {"image", "audio"}

@@ -39,7 +39,7 @@ def many_pictures(folder: Path, count: int) -> list[Path]:
 
 def test_a_report_tells_of_every_file(library: Library, folder: Path) -> None:
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    (folder / "notes.txt").write_text("not asked for")
+    (folder / "notes.xyz").write_text("not asked for")
     events: list[AddEvent] = []
     report = library.add([folder, folder / "not there.png"], progress=events.append)
     assert report.counts == {"added": 5, "present": 0, "skipped": 2}
@@ -325,9 +325,9 @@ def test_walking(library: Library, folder: Path) -> None:
     (folder / ".hidden").mkdir()
     makers.make_jpeg(folder / ".hidden" / "a.jpg", (1, 2, 3))
     makers.make_jpeg(folder / ".b.jpg", (1, 2, 4))
-    makers.make_jpeg(folder / "c.txt", (1, 2, 5))
+    makers.make_jpeg(folder / "c.xyz", (1, 2, 5))
     assert library.add([folder]).counts["added"] == 5
-    report = library.add([folder / ".b.jpg", folder / "c.txt"])  # named: tried
+    report = library.add([folder / ".b.jpg", folder / "c.xyz"])  # named: tried
     assert report.counts["added"] == 2
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from store.index import Index
 from store.library import Library
+from store.streams import STREAMS
 from tests.store.spaces import HashSpace
 from tests.store.writer import SETTINGS, write
 
@@ -97,7 +98,7 @@ def test_nothing_reported_is_lost(tmp_path: Path) -> None:
             folder_of_index,
             space=space.name,
             dim=space.dim,
-            modalities=["audio", "image"],
+            streams=sorted(STREAMS),
             settings=SETTINGS,
             create=False,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media import Segment
 from store import matrix as matrix_module
 from store.catalogue import Catalogue, Entry, Sighting, segment_id
 from store.index import Index, IndexBroken, Settings, collection_name
@@ -28,17 +29,21 @@ def entry(number: int, windows: int, modality: str = "audio", dim: int = DIM) ->
     """An item of some windows near one direction."""
     centre = random.standard_normal(dim)
     vectors = unit(centre + 0.5 * random.standard_normal((windows, dim)))
-    spans = [(5.0 * n, 5.0 * n + 10) for n in range(windows)]
+    parts = [Segment(5.0 * n, 5.0 * n + 10, tower=modality) for n in range(windows)]
     seen = Sighting(Path(f"/{number}"), 1, number, f"{number:032x}")
-    return Entry(seen, modality, f"item {number}", None, {"seconds": 1.0}, spans, vectors)
+    return Entry(seen, modality, f"item {number}", None, {"seconds": 1.0}, parts, vectors)
 
 
 def twin(entries: list[Entry], query: np.ndarray, k: int) -> list[tuple[str, str, float]]:
     """The same, plainly: every window of every item, sorted, the first of each item."""
     everything = [
-        (float(vector @ query), e.sighting.id, segment_id(e.sighting.id, *span, len(e.spans)))
+        (
+            float(vector @ query),
+            e.sighting.id,
+            segment_id(e.sighting.id, "audio", part, len(e.parts)),
+        )
         for e in entries
-        for span, vector in zip(e.spans, e.vectors, strict=True)
+        for part, vector in zip(e.parts, e.vectors, strict=True)
     ]
     best: dict[str, tuple[str, str, float]] = {}
     for cosine, item, segment in sorted(everything, key=lambda row: -row[0]):
@@ -76,11 +81,11 @@ def test_the_matrix_equals_its_twin(catalogue: Catalogue, tmp_path: Path) -> Non
         for k in (1, 3, 10, 60, 100):
             assert twin(entries, query, k) == ask(catalogue, matrix, query, k)
     removed = catalogue.remove([e.sighting.id for e in entries[::3]])
-    matrix.drop([n for item in removed for n in item.segments], catalogue)
+    matrix.drop([n for item in removed for n in item.segments["audio"]], catalogue)
     rest = [e for number, e in enumerate(entries) if number % 3]
     reopened = Matrix(tmp_path / "vectors", "audio", DIM)
     reopened.open(catalogue)
-    assert len(matrix) == len(reopened) == sum(len(e.spans) for e in rest)
+    assert len(matrix) == len(reopened) == sum(len(e.parts) for e in rest)
     for query in unit(random.standard_normal((20, DIM))):
         for m in (matrix, reopened):
             assert twin(rest, query, 10) == ask(catalogue, m, query, 10)
@@ -93,7 +98,7 @@ def test_an_item_can_be_left_out(catalogue: Catalogue, tmp_path: Path) -> None:
     matrix.open(catalogue)
     query = entries[2].vectors[0]
     found = matrix.search(query, 10)
-    without = matrix.search(query, 10, without=found.matches[0].item)
+    without = matrix.search(query, 10, without=[found.matches[0].item])
     assert without.matches == found.matches[1:]
 
 
@@ -106,7 +111,7 @@ def test_a_matrix_of_many_dead_rows_is_written_anew(catalogue: Catalogue, tmp_pa
     query = entries[-1].vectors[3]
     for e in entries[:20]:
         (removed,) = catalogue.remove([e.sighting.id])
-        matrix.drop(removed.segments, catalogue)
+        matrix.drop(removed.segments["audio"], catalogue)
         assert twin(entries[20:], query, 1) == ask(catalogue, matrix, query, 1)
     assert sum(path.stat().st_size for path in (tmp_path / "vectors").iterdir()) < before / 2
     assert len(list((tmp_path / "vectors").iterdir())) == 2
@@ -243,7 +248,7 @@ def test_an_index_that_cannot_be_built_does_not_stop_the_library(
     assert index.count("image") == 3
 
 
-OPTIONS = {"space": "fake", "dim": 16, "modalities": ["image"]}
+OPTIONS = {"space": "fake", "dim": 16, "streams": ["image"]}
 
 
 def test_settings_are_read_back(tmp_path: Path) -> None:
@@ -293,10 +298,14 @@ def test_collection_names_are_what_chroma_takes(tmp_path: Path, space: str, name
 
 
 def test_segment_ids_are_media_fragments() -> None:
-    assert segment_id("a", None, None, 1) == "a"
-    assert segment_id("a", 0.0, 7.25, 1) == "a"
-    assert segment_id("a", 5.0, 15.0, 3) == "a#t=5,15"
-    assert segment_id("a", 7190.123456, 7200.123456, 3) == "a#t=7190.123456,7200.123456"
+    assert segment_id("a", "image", Segment(), 1) == "a"
+    assert segment_id("a", "audio", Segment(0.0, 7.25), 1) == "a"
+    assert segment_id("a", "audio", Segment(5.0, 15.0), 3) == "a#t=5,15"
+    late = Segment(7190.123456, 7200.123456)
+    assert segment_id("a", "film", late, 3) == "a#t=7190.123456,7200.123456"
+    assert segment_id("a", "soundtrack", Segment(5.0, 15.0), 3) == "a#t=5,15&track=audio"
+    place = Segment(place={"page": 3, "line": 12})
+    assert segment_id("a", "text", place, 3) == "a#page=3&line=12"
 
 
 def test_the_fake_space_has_this_dimension() -> None:

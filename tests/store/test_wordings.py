@@ -10,7 +10,6 @@ import pytest
 from store.library import Library
 from store.wordings import encode_queries, read_wordings, space_kind
 from tests.fakes import FakeSpace
-from tests.store.spaces import PictureSpace
 
 
 class Listening(FakeSpace):
@@ -47,7 +46,7 @@ def test_a_text_with_braces_is_no_template() -> None:
 @pytest.mark.parametrize("name", ["embedded", "ViT-B-32/laion2b_s34b_b79k", "local-dir:/x"])
 def test_every_space_has_wordings_with_a_place_for_the_text(name: str) -> None:
     wordings = read_wordings(space_kind(name))
-    assert set(wordings) == {"image", "audio"}
+    assert set(wordings) == {"image", "audio", "text"}
     assert all(template.count("{}") == 1 for every in wordings.values() for template in every)
 
 
@@ -74,5 +73,10 @@ def test_a_query_is_read_once_for_all_media(
 def test_a_space_without_sounds_is_not_asked_for_their_wordings(
     open_library: Callable[..., Library],
 ) -> None:
-    library = open_library(PictureSpace())
-    assert set(library._read("red")) == {"image"}
+    space = Listening()
+    space.modalities = frozenset({"image"})
+    library = open_library(space)
+    library.search("red")
+    wordings = read_wordings("open_clip")
+    asked = {template.replace("{}", "red") for t in ("image", "text") for template in wordings[t]}
+    assert set(space.calls[-1]) == asked
