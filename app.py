@@ -1,4 +1,6 @@
-"""Anyfind: find pictures and sounds by words. The page, and the same verbs on the command line.
+"""Anyfind: find pictures, sounds, films, texts and graphs by words or by each other.
+
+The page, and the same verbs on the command line.
 
 `python app.py` opens the page; `python app.py --help` lists the commands. Results go to stdout,
 everything else to stderr. Exit codes: 0, 1 for a run that failed, 2 for wrong use.
@@ -10,9 +12,11 @@ import io
 import json
 import os
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from store.library import Hit, Library, Report
 
 cli = typer.Typer(
-    help="Find your pictures and sounds by words. Without a command: opens the page.",
+    help="Find your pictures, sounds, films and texts by words. Without a command: opens the page.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=False,
     add_completion=False,
@@ -43,7 +47,8 @@ SpaceName = Annotated[
     ),
 ]
 Medium = Annotated[
-    str | None, typer.Option("--in", help="Look in one medium only: image or audio.")
+    str | None,
+    typer.Option("--in", help="Look in one medium only: image, audio, film, text, graph or node."),
 ]
 Top = Annotated[int, typer.Option(help="How many results.", min=1, max=10_000)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -126,37 +131,77 @@ def index(
 @cli.command()
 def search(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What to look for.")],
+    text: Annotated[str, typer.Argument(help="What to look for; may be empty with --like.")],
+    plus: Annotated[
+        list[str] | None, typer.Option(help="More words, to be met as well; WORDS^0.5 counts half.")
+    ] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option(help="Words to lead away from; WORDS^1 counts fully.")
+    ] = None,
+    like: Annotated[
+        list[str] | None, typer.Option(help="A file or an id to be like; FILE^2 counts twice.")
+    ] = None,
     medium: Medium = None,
     top: Top = 10,
+    skip: Annotated[int, typer.Option(help="Leave out so many of the first.", min=0)] = 0,
+    exact: Annotated[bool, typer.Option(help="Look for the very words as well.")] = True,
+    folder: Annotated[Path | None, typer.Option(help="Only what lies in this folder.")] = None,
+    title: Annotated[str | None, typer.Option(help="Only titles that hold this text.")] = None,
+    after: Annotated[str | None, typer.Option(help="Only what was added since YYYY-MM-DD.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only what was added before it.")] = None,
+    longer: Annotated[float | None, typer.Option(help="Only what lasts so many seconds.")] = None,
+    shorter: Annotated[float | None, typer.Option(help="Only what lasts no longer.")] = None,
+    larger: Annotated[int | None, typer.Option(help="Only files of so many bytes.")] = None,
+    smaller: Annotated[int | None, typer.Option(help="Only files no larger.")] = None,
     as_json: AsJson = False,
     data: Data = None,
     space: SpaceName = None,
 ) -> None:
-    """Find pictures and sounds by words, best first."""
+    """Find what fits words, files, or both, best first."""
+    from store.records import Filter, Term
+
     medium = _check_medium(medium)
+    terms = [Term(text)] if text.strip() or not (plus or like) else []
+    terms += [Term(words, weight=weight) for words, weight in map(_weighted, plus or ())]
+    terms += [Term(words, weight=-weight) for words, weight in map(_less, minus or ())]
+    for name, weight in map(_weighted, like or ()):
+        is_file = Path(name).expanduser().exists() or not _looks_like_id(name)
+        what = Path(name).expanduser() if is_file else name
+        terms.append(Term(what, "file" if is_file else "item", weight))
+    chosen = Filter(
+        folder=os.path.abspath(folder.expanduser()) if folder else None,
+        title=title,
+        added_after=_day(after, "--after"),
+        added_before=_day(before, "--before"),
+        longer=longer,
+        shorter=shorter,
+        larger=larger,
+        smaller=smaller,
+    )
     with _library(context, data, space) as (library, bars):
-        answer = library.find([Term(text)], medium, top)
+        answer = library.find(terms, medium, top, offset=skip, chosen=chosen, exact=exact)
         bars.stop()
         among = {hit.modality for hit in answer.hits}
         if among and among <= answer.far:
             from ui.cards import nothing_close
 
-            _say(nothing_close(text, {m: library.count(m) for m in library.modalities if m in among}))
-        _print_hits(library, answer.hits, as_json)
+            _say(
+                nothing_close(text, {m: library.count(m) for m in library.modalities if m in among})
+            )
+        _print_hits(library, answer.hits, as_json, skip)
 
 
 @cli.command()
 def similar(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A picture or a sound; it need not be indexed.")],
+    file: Annotated[Path, typer.Argument(help="A file of any medium; it need not be indexed.")],
     medium: Medium = None,
     top: Top = 10,
     as_json: AsJson = False,
     data: Data = None,
     space: SpaceName = None,
 ) -> None:
-    """Find pictures and sounds that are like a file, best first."""
+    """Find what is like a file, best first."""
     medium = _check_medium(medium)
     with _library(context, data, space) as (library, bars):
         hits = library.similar(file, medium, top)
@@ -188,13 +233,18 @@ def stats(
     space: SpaceName = None,
 ) -> None:
     """Tell what the library holds, and where."""
+    from store.streams import STREAMS
+
     with _library(context, data, space) as (library, _):
         numbers = library.stats()
     if as_json:
         print(json.dumps(vars(numbers), default=str, indent=2))
         return
+    vectors = dict.fromkeys(numbers.items, 0)
+    for stream, count in numbers.segments.items():
+        vectors[STREAMS[stream].modality] += count
     for modality, count in numbers.items.items():
-        print(f"{modality:<8} {count:>8} items {numbers.segments[modality]:>8} vectors")
+        print(f"{modality:<8} {count:>8} items {vectors[modality]:>8} vectors")
     print(f"space    {numbers.space} ({numbers.dim} dimensions)")
     print(f"data     {numbers.data} ({numbers.bytes / 1e6:.1f} MB)")
 
@@ -217,7 +267,7 @@ def samples(
     data: Data = None,
     space: SpaceName = None,
 ) -> None:
-    """Put the sample pictures and sounds into the library, or take them out."""
+    """Put the sample library into the library, or take it out."""
     from store.samples import add_samples, remove_samples
 
     with _library(context, data, space) as (library, bars):
@@ -336,25 +386,60 @@ def _offer_samples(library: Library, bars: _Bars) -> None:
     note.write_text(state, "utf-8")
 
 
-def _print_hits(library: Library, hits: list[Hit], as_json: bool) -> None:
+def _print_hits(library: Library, hits: list[Hit], as_json: bool, skipped: int = 0) -> None:
     from store.certainty import rate
 
     if as_json:
         print(json.dumps([hit.as_dict() for hit in hits], indent=2, ensure_ascii=False))
     else:
-        for place, hit in enumerate(hits, start=1):
+        for rank, hit in enumerate(hits, start=skipped + 1):
             span = "" if hit.start is None else f"  {_clock(hit.start)}-{_clock(hit.end or 0)}"
+            span += "".join(f"  {key} {value}" for key, value in hit.place.items())
             sure = "" if hit.sure is None else f"  ({rate(hit.sure)[1]})"
-            print(f"{place:>3}  {hit.modality}  {hit.title}{span}{sure}")
+            sure += "  (exact words)" if hit.exact else ""
+            print(f"{rank:>3}  {hit.modality}  {hit.title}{span}{sure}")
             print(f"     {hit.path}")
+            if hit.text:
+                print(f"     {textwrap.shorten(hit.text, 160, placeholder='…')}")
     if not hits and not library.count():
         _say("The library is empty: add files with `index PATH...`, or try `samples`.")
 
 
 def _check_medium(medium: str | None) -> str | None:
-    if medium not in (None, "image", "audio"):
-        raise typer.BadParameter("it is image or audio", param_hint="--in")
+    from store.streams import MODALITIES
+
+    if medium not in (None, *MODALITIES):
+        raise typer.BadParameter(f"it is one of {', '.join(MODALITIES)}", param_hint="--in")
     return medium
+
+
+def _weighted(text: str, usual: float = 1.0) -> tuple[str, float]:
+    """ "a dog^0.5" as ("a dog", 0.5); what has no weight gets the usual one."""
+    words, hat, weight = text.rpartition("^")
+    try:
+        return (words, float(weight)) if hat and words else (text, usual)
+    except ValueError:
+        return text, usual
+
+
+def _less(text: str) -> tuple[str, float]:
+    # Half: all of it would lead to what has nothing to do with either.
+    return _weighted(text, 0.5)
+
+
+def _looks_like_id(name: str) -> bool:
+    digits = name.partition("#")[0]
+    return len(digits) == 32 and all(c in "0123456789abcdef" for c in digits)
+
+
+def _day(text: str | None, option: str) -> float | None:
+    """The beginning of a day, in seconds since 1970."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise typer.BadParameter("write it as YYYY-MM-DD", param_hint=option) from None
 
 
 def _nothing_usable(report: Report) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 STEPS = 2
-OWN_SHARE = 0.5
+OWN_SHARE = 0.7
 """Of a node's vector, the rest being its neighbourhood's. A node without words has only that."""
 _BLOCK = 32  # dimensions smoothed at a time: bounds the memory beside the vectors themselves
 
@@ -42,7 +42,7 @@ def smooth_nodes(
     kept = np.flatnonzero(found)
     nodes = nodes if len(kept) == len(nodes) else nodes[kept]
     whole = _unit(vectors[:1] + _unit(nodes.sum(axis=0, keepdims=True)))
-    return [parts[0], *(parts[1 + node] for node in kept)], np.concatenate([whole, nodes])
+    return [parts[0], *(parts[1 + node] for node in kept.tolist())], np.concatenate([whole, nodes])
 
 
 def smooth(

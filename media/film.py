@@ -93,7 +93,11 @@ class Film(Media):
         self._frames = track.frames()
         first = next(self._frames, None)
         if first is None:
-            raise MediaError(path, f"holds no picture that can be decoded ({track.codec})")
+            raise MediaError(
+                path,
+                f"holds no picture that can be decoded ({track.codec}): it is damaged, or has more "
+                f"than {limits.MAX_FRAME_PIXELS:,} pixels (ANYFIND_MAX_FRAME_PIXELS)",
+            )
         self._first = first
         width, height = round(first[1].width * track.aspect), first[1].height
         if _turn(first[1]) in _SIDEWAYS:
@@ -138,7 +142,7 @@ class Film(Media):
         held: tuple[float, Image.Image] | None = None  # until it is known where it ends
         blank: tuple[float, Image.Image] | None = None  # used if there is nothing else
         seen: Look | None = None
-        last = 0.0
+        last, soonest = 0.0, 0.0
         for time, frame in self._looked_at():
             look = _look(frame)
             step, last = time - last, time
@@ -148,7 +152,7 @@ class Film(Media):
                 if held is not None:
                     yield self._taken(held, time)
                 held = seen = None
-            elif (
+            elif time >= soonest and (
                 held is None
                 or seen is None
                 or np.abs(look - seen).mean() > _CHANGE
@@ -158,6 +162,7 @@ class Film(Media):
                 if held is not None:
                     yield self._taken(held, time)
                 held, seen = (time, _picture(frame, self._track.aspect)), look
+                soonest = time + self._track.closest
         if held is None and self._poster is None:
             held = blank
         if held is not None:
@@ -226,7 +231,7 @@ class _Track:
 
     @property
     def closest(self) -> float:
-        """Seconds between two frames that are looked at, at least."""
+        """Seconds between two pictures that are taken, at least; looked at are twice as many."""
         return max(CLOSEST, max(self.seconds, self.end) / limits.MAX_FRAMES)
 
     @property
@@ -246,7 +251,7 @@ class _Track:
         self._container.close()
 
     def frames(self) -> Iterator[tuple[float, Any]]:
-        """(seconds, frame) in the order of time, at least `closest` apart."""
+        """(seconds, frame) in the order of time, at least half of `closest` apart."""
         due = last = -np.inf
         for frame in self._decoded():
             time = self._time(frame) + self._shift
@@ -255,7 +260,7 @@ class _Track:
                 time = last + self.closest
             if time >= due:
                 yield max(0.0, time), frame
-                last, due = time, time + self.closest
+                last, due = time, time + self.closest / 2
 
     def _decoded(self) -> Iterator[Any]:
         held: list[Any] = []  # a keyframe and what follows, until it is known how much that is
@@ -267,7 +272,7 @@ class _Track:
             time = self._time(packet)
             self.end = max(self.end, time + self._shift + self._length(packet))
             if packet.is_keyframe and self._keyed:
-                if held and abs(self._time(held[0]) - sent) >= self.closest:
+                if held and abs(self._time(held[0]) - sent) >= self.closest / 2:
                     sent = self._time(held[0])
                     yield from self._decode(held[0], since)
                 gap = gap or not whole

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-
 from .medium import Media, Medium, Segment
 from .network import (
     SUFFIXES,
@@ -199,7 +198,7 @@ def draw(labels: list[str], links: _Links) -> Image.Image:
     brush = ImageDraw.Draw(card)
     for edge in np.argsort(weights, kind="stable")[-_DRAWN_EDGES:]:
         ends = [tuple(places[end]) for end in edges[edge]]
-        brush.line(ends, TINT, _FINER)  # type: ignore[arg-type]
+        brush.line(ends, TINT, _FINER)
     for node in np.argsort(degrees, kind="stable"):
         (x, y), r = places[node], sizes[node]
         brush.ellipse((x - r, y - r, x + r, y + r), ACCENT, PAPER, _FINER)
@@ -273,9 +272,7 @@ def _write_labels(
         if y + bottom > (HEIGHT - 6) * _FINER:
             y = places[node][1] - sizes[node] - 3 * _FINER - bottom
         box = (x - 9, y + top - 9, x + right - left + 9, y + bottom + 9)
-        if any(
-            box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken
-        ):
+        if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
             continue
         taken.append(box)
         brush.text((x - left, y), label, _INK, font, stroke_width=2 * _FINER, stroke_fill=PAPER)

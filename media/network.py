@@ -38,10 +38,11 @@ _WEIGHTS = ("weight", "value")
 _SOURCES, _TARGETS = ("source", "from"), ("target", "to")
 
 # Attributes that say how to draw, or repeat what is known.
-_DRAWING = frozenset(
-    "id key x y z r g b a w h size width height color colour shape fill style graphics viz font "
-    "start end source target from to directed nodegraphics edgegraphics".split()
-)
+_DRAWING = {
+    *("id", "key", "source", "target", "from", "to", "directed", "start", "end"),
+    *("x", "y", "z", "w", "h", "width", "height", "size", "r", "g", "b", "a", "color", "colour"),
+    *("shape", "fill", "style", "font", "viz", "graphics", "nodegraphics", "edgegraphics"),
+}
 _NOT_SAID = _DRAWING.union(_LABELS, _WEIGHTS)
 _ID = re.compile(
     r"(?:node|vertex|item|id|[a-z])?[\W_]*\d[\d\W_]*|[a-z]|"
@@ -335,46 +336,68 @@ def _read_xml(file: BinaryIO, builder: Builder) -> None:
 _TOKEN = re.compile(r'"([^"]*)"|([\[\]])|#[^\n]*|([^\s\[\]"]+)|(")')
 
 
+class _Gml:
+    """Blocks of keys and values. A value that is a block is read when it ends."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._open: list[tuple[str, dict[str, Any]]] = [("", {})]
+        self._key = ""
+        self.graphs = 0
+
+    def word(self, text: str, quoted: bool) -> None:
+        """A key, or the value after one. Where a key comes again, its first value is kept."""
+        if self._key:
+            self._open[-1][1].setdefault(self._key, text)
+            self._key = ""
+        elif quoted:
+            raise BrokenError("is damaged: a value has no name")
+        else:
+            self._key = text.lower()
+
+    def start(self) -> None:
+        if not self._key:
+            raise BrokenError("is damaged: a block has no name")
+        if len(self._open) > _DEEPEST:
+            raise BrokenError("has blocks nested too deeply")
+        self._open.append((self._key, {}))
+        self._key = ""
+
+    def end(self) -> None:
+        name, own = self._open.pop()
+        if self._key or not self._open:
+            raise BrokenError("is damaged: a block ends too soon")
+        where = [name for name, _ in self._open[1:]]
+        if name == "graph" and not where:
+            self.graphs += 1
+            self._builder.directed |= own.get("directed") == "1"
+            _take_title(self._builder, own)
+        elif name == "node" and where == ["graph"]:
+            self._builder.node(_needed(own, "id", "a node"), own)
+        elif name == "edge" and where == ["graph"]:
+            source, target = (_needed(own, end, "an edge") for end in ("source", "target"))
+            self._builder.edge(source, target, own)
+
+    def close(self) -> None:
+        if len(self._open) > 1 or self._key:
+            raise BrokenError("is cut off or damaged: a block is not closed")
+        if not self.graphs:
+            raise BrokenError("holds no graph")
+
+
 def _read_gml(file: BinaryIO, builder: Builder) -> None:
-    blocks: list[tuple[str, dict[str, Any]]] = [("", {})]
-    key = ""
-    graphs = 0
+    reader = _Gml(builder)
     for match in _TOKEN.finditer(_decode(file.read())):
         quoted, bracket, plain, stray = match.groups()
-        if stray:
+        if bracket:
+            reader.start() if bracket == "[" else reader.end()
+        elif quoted is not None:
+            reader.word(unescape(quoted), True)
+        elif plain:
+            reader.word(plain, False)
+        elif stray:
             raise BrokenError("is cut off or damaged: a quotation mark is not closed")
-        if bracket == "[":
-            if not key:
-                raise BrokenError("is damaged: a block has no name")
-            if len(blocks) > _DEEPEST:
-                raise BrokenError("has blocks nested too deeply")
-            blocks.append((key, {}))
-        elif bracket:
-            name, own = blocks.pop()
-            if key or not blocks:
-                raise BrokenError("is damaged: a block ends where none was begun, or too soon")
-            inside = len(blocks) == 2 and blocks[-1][0] == "graph"
-            if inside and name == "node":
-                builder.node(_needed(own, "id", "a node"), own)
-            elif inside and name == "edge":
-                source = _needed(own, "source", "an edge")
-                builder.edge(source, _needed(own, "target", "an edge"), own)
-            elif name == "graph" and len(blocks) == 1:
-                graphs += 1
-                builder.directed |= own.pop("directed", "0") == "1"
-                _take_title(builder, own)
-        elif quoted is None and plain is None:
-            continue  # a comment
-        elif not key:
-            key = (plain or "").lower()
-            continue
-        else:
-            blocks[-1][1].setdefault(key, plain if quoted is None else unescape(quoted))
-        key = ""
-    if len(blocks) > 1 or key:
-        raise BrokenError("is cut off or damaged: a block is not closed")
-    if not graphs:
-        raise BrokenError("holds no graph")
+    reader.close()
 
 
 # --- JSON
@@ -391,7 +414,9 @@ def _read_json(file: BinaryIO, builder: Builder) -> None:
     links = next((whole[n] for n in ("links", "edges") if n in whole), None)
     nodes = whole.get("nodes")
     if not isinstance(nodes, list) or not isinstance(links, list):
-        raise BrokenError('is not a graph: it has no list of "nodes" with one of "links" or "edges"')
+        raise BrokenError(
+            'is not a graph: it has no list of "nodes" with one of "links" or "edges"'
+        )
     keys = []
     for place, node in enumerate(nodes):
         if not isinstance(node, dict):

@@ -41,7 +41,7 @@ _SAMPLE = 1 << 16  # bytes by which the encoding is known
 _BLOCK = 1 << 16  # characters, or bytes, read at a time
 _LONGEST = 1 << 16  # characters of a line or a paragraph; what is longer is taken in parts
 _LONGEST_ROW = 1 << 20  # characters of a line of a table
-_LONGEST_TAG = 1 << 24  # characters of a tag or a comment
+_LONGEST_TAG = 1 << 20  # characters; html.parser may take 200 bytes for each
 _LONGEST_PAGE = 1 << 23  # characters of a page of a PDF
 _LONGEST_TITLE = 200  # characters
 _MOST_COLUMNS = 1000
@@ -513,6 +513,9 @@ _UNSEEN = {
 }
 
 
+_ENCODED = re.compile(r"[A-Za-z0-9+/=%]{1024,}")  # pictures inside the page
+
+
 class _Page(HTMLParser):
     """Gathers the visible text of a web page in `found`."""
 
@@ -576,10 +579,11 @@ def _web_page(path: Path, reader: io.TextIOWrapper, details: Details) -> Iterato
     # twice as much next time where a tag has not ended yet, so that it is not gone over too often
     while block := reader.read(max(_BLOCK, len(page.rawdata))):
         _check_words(path, block, page.getpos()[0])
-        page.feed(block)
+        page.feed(_ENCODED.sub("", block))
         while page.found:
             yield page.found.popleft()
-        if len(page.rawdata) > _LONGEST_TAG:  # a tag or a comment without an end
+        if len(page.rawdata) > _LONGEST_TAG:
+            _note(details, f"only used to line {page.getpos()[0]:,}: what begins there has no end")
             break
     if len(page.rawdata) <= _BLOCK:
         page.close()

@@ -154,7 +154,7 @@ def make_encoded_tone(
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, av.AudioStream)
         stream.layout, stream.bit_rate = "stereo", 128_000
-        _encode(container, stream, tone(hertz, seconds, rate), rate)
+        container.mux(encoded(stream, tone(hertz, seconds, rate), rate))
 
 
 # What each kind of film is made with: pictures and sound.
@@ -212,6 +212,7 @@ def make_film(
         if sound is not None:
             audio = container.add_stream(codecs[1], rate=48_000)
             audio.layout, audio.bit_rate = "stereo", 128_000
+        packets: list[Any] = []
         for index, time in enumerate(times):
             colour, _ = shots[min(int(np.searchsorted(lengths, time + 1e-6)), len(shots) - 1)]
             image = Image.new("RGB", size, colour)
@@ -220,19 +221,21 @@ def make_film(
             image.paste("#808080", (place, size[1] - 8, place + 8, size[1]))
             frame = av.VideoFrame.from_image(image)
             frame.pts, frame.time_base = round(time / base), base
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
+            packets += video.encode(frame)
+        packets += video.encode(None)
         if audio is not None and sound is not None:
-            _encode(container, audio, sound, 48_000)
+            packets += encoded(audio, sound, 48_000)
+        container.mux(sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)))
 
 
-def _encode(container: Any, stream: Any, samples: Array, rate: int) -> None:
+def encoded(stream: Any, samples: Array, rate: int) -> list[Any]:
+    """Packets of a sound, stereo, for a stream of a container."""
     resampler = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or 1024)
     stereo = np.repeat(samples, 2)[None, :]
     frame = av.AudioFrame.from_ndarray(stereo, format="flt", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
-    for part in [*resampler.resample(frame), *resampler.resample(None), None]:
-        container.mux(stream.encode(part))
+    parts = [*resampler.resample(frame), *resampler.resample(None), None]
+    return [packet for part in parts for packet in stream.encode(part)]
 
 
 def make_8bit(path: Path, hertz: float = 440, seconds: float = 1.0, rate: int = 8_000) -> None:

