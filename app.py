@@ -99,16 +99,20 @@ def index(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all below.")],
     fast: Annotated[
-        bool, typer.Option("--fast", help="Look at pictures in less detail, in half the time.")
+        bool,
+        typer.Option(
+            "--fast",
+            help="Look at pictures in less detail, in half the time; what is there stays as it is.",
+        ),
     ] = False,
     data: Data = None,
     space: SpaceName = None,
 ) -> None:
     """Add files and folders; files stay where they are, unchanged ones are skipped."""
-    if fast:
-        os.environ["ANYFIND_FAST"] = "1"
-    with _library(context, data, space) as (library, bars):
+    with _library(context, data, space, fast=fast) as (library, bars):
         stopped = False
+        if fast and library.space.name != "embedded":
+            bars.print(f"--fast changes nothing in the space {library.space.name}.")
 
         def show(event: Any) -> None:
             bars("Indexing", event.done, event.total or 0)
@@ -217,7 +221,7 @@ def remove(
     space: SpaceName = None,
 ) -> None:
     """Take items out of the library; files outside it are never deleted."""
-    with _library(context, data, space) as (library, _):
+    with _library(context, data, space, networks=False) as (library, _):
         removed = set(library.remove(ids))
     unknown = [id for id in ids if id not in removed]
     print(f"{len(removed)} removed.")
@@ -235,7 +239,7 @@ def stats(
     """Tell what the library holds, and where."""
     from store.streams import STREAMS
 
-    with _library(context, data, space) as (library, _):
+    with _library(context, data, space, networks=False) as (library, _):
         numbers = library.stats()
     if as_json:
         print(json.dumps(vars(numbers), default=str, indent=2))
@@ -350,24 +354,38 @@ _EXPECTED = {
 
 @contextmanager
 def _library(
-    context: typer.Context, data: Path | None, space: str | None, address: str | None = None
+    context: typer.Context,
+    data: Path | None,
+    space: str | None,
+    address: str | None = None,
+    fast: bool = False,
+    networks: bool = True,
 ) -> Iterator[tuple[Library, _Bars]]:
     """The library, and the bars that show what it is doing, now and while it closes."""
     from store.library import Library, default_data
 
     folder = data or context.obj["data"] or default_data()
     with _Bars() as bars:
-        loaded = _load_space(context, space, bars)
+        loaded = _load_space(context, space, bars, fast, networks)
         with Library(folder, loaded, address=address, progress=bars) as library:
             yield library, bars
 
 
-def _load_space(context: typer.Context, name: str | None, bars: _Bars) -> Space:
+def _load_space(
+    context: typer.Context,
+    name: str | None,
+    bars: _Bars,
+    fast: bool = False,
+    networks: bool = True,
+) -> Space:
+    """The space asked for; with its networks fetched and converted, unless they are not needed."""
     from encoders import load_space
 
     chosen = name or context.obj["space"] or os.environ.get("ANYFIND_SPACE") or "embedded"
-    space = load_space(chosen, bars, fast=os.environ.get("ANYFIND_FAST", "0") not in ("", "0"))
-    space.build()
+    fast = fast or os.environ.get("ANYFIND_FAST", "0") not in ("", "0")
+    space = load_space(chosen, bars, fast=fast)
+    if networks:
+        space.build()
     return space
 
 

@@ -1,10 +1,13 @@
 """How sure may a hit be? Fits `assets/calibration.toml` on libraries with known answers.
 
-    python -m benchmarks.calibration WORK [--kind photograph] [--corpus FILE] [--miss 0.1] [--write]
+    python -m benchmarks.calibration WORK DATA.NOUN [--kind photograph] [--corpus FILE]
+        [--miss 0.1] [--write]
 
 WORK is the folder that `python -m benchmarks.pictures WORK` filled, of which `--kind` takes a part
 (a space that is bad at drawings is less sure of photographs when it is fitted to both); the sounds
-are those of the corpus that ships, each embedded by an adapter fitted without its package.
+are those of the corpus that ships, each embedded by an adapter fitted without its package; the
+texts are definitions of common nouns, looked for by the nouns, from DATA.NOUN of WordNet 3.0
+(Debian: wordnet-base) and index.noun beside it.
 
 First: do few items come up for everything? How often each item is among the first ten for the
 bank of everyday queries: the skewness of that count (0 where all come up alike; Radovanović et
@@ -34,6 +37,8 @@ from PIL import Image
 
 from benchmarks.retrieval import FITTED_ONLY, leave_out
 from encoders.adapter import SoundCorpus, fit_adapter
+from encoders.anchors import read_words
+from encoders.embedded import word_vocabulary
 from encoders.space import Space, load_space
 from store.background import MEAN, NEAR, Background, above, correct, typical
 from store.certainty import FEATURES
@@ -46,6 +51,7 @@ Array = np.ndarray[Any, Any]
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000)
 DRAWS = 25  # libraries of each size
 QUERIES = 12  # put to each library, twice
+DEFINITIONS = 2500
 HITS = 5  # of each query, that a model learns from
 COMMON = "a an the of in on with and or at to from for by some sound noise playing"
 EMPTY = frozenset(COMMON.split())
@@ -116,6 +122,29 @@ def sound_gallery(space: Space, file: Path) -> Gallery:
         texts += [[corpus.captions[i]] for i in corpus.labels[corpus.groups == group]]
         packages += [name] * len(features)
     return Gallery("audio", np.concatenate(vectors), texts, np.array(packages))
+
+
+def text_gallery(space: Space, data_noun: Path) -> Gallery:
+    """Definitions of the commonest nouns, in their first sense; each is right for its nouns."""
+    definitions = {}
+    for line in data_noun.read_text("utf-8").splitlines():
+        if not line.startswith(" "):
+            definitions[line.partition(" ")[0]] = line.partition(" | ")[2].partition(";")[0].strip()
+    first = {}
+    for line in data_noun.with_name("index.noun").read_text("utf-8").splitlines():
+        fields = line.split()
+        if not line.startswith(" "):
+            first[fields[0]] = fields[-int(fields[2])]
+    texts: dict[str, list[str]] = {}
+    for word in read_words(data_noun, word_vocabulary()):
+        texts.setdefault(definitions[first[word]], []).append(word)
+    chosen = list(texts)[:DEFINITIONS]
+    return Gallery(
+        "text",
+        space.encode_texts(chosen),
+        [texts[definition] for definition in chosen],
+        np.array([f"part {number % 10}" for number in range(len(chosen))]),
+    )
 
 
 class Answers:
@@ -335,7 +364,7 @@ def calibrate(answers: Answers, miss: float) -> tuple[Array, float]:
 HEAD = """\
 # How sure a hit is: a logistic regression for each kind of space and medium (store/certainty.py),
 # and below which probability of its surest hit a query found nothing close. Fitted and written by
-# `python -m benchmarks.calibration WORK --write`, with further options as below.
+# `python -m benchmarks.calibration WORK DATA.NOUN --write`, with further options as below.
 """
 
 
@@ -343,6 +372,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("work", type=Path, help="folder of benchmarks.pictures")
     shipped = Path(str(files("assets").joinpath("sound_corpus.safetensors")))
+    parser.add_argument("data_noun", type=Path, help="data.noun of WordNet 3.0")
     parser.add_argument("--kind", help="only these pictures: photograph or drawing")
     parser.add_argument("--corpus", type=Path, default=shipped)
     parser.add_argument("--miss", type=float, default=0.1)
@@ -352,6 +382,7 @@ def main() -> None:
     galleries = [
         picture_gallery(space, options.work, options.kind),
         sound_gallery(space, options.corpus),
+        text_gallery(space, options.data_noun),
     ]
     chosen = f"# --miss {options.miss}" + (f" --kind {options.kind}" if options.kind else "")
     parts = [f"{HEAD}{chosen}\n"]

@@ -75,7 +75,7 @@ class Adapter:
     offset: Array
     """(dim,): the mean over the captions' sounds, subtracted from every sound."""
     probe: Array
-    """(dim,): what the text tower made of `_PROBE`; tells another tower of the same name."""
+    """(dim,): what the text tower made of `PROBE`; tells another tower of the same name."""
     origin: str = ""
     """Which corpus it was fitted to."""
 
@@ -205,7 +205,7 @@ def adapter_for(space_name: str, dim: int, encode_texts: EncodeTexts) -> Adapter
         encode_texts: the space's text tower: texts to float32 (n, dim), unit rows.
     """
     if space_name == "embedded":
-        return Adapter.load(Path(str(files("assets").joinpath("audio_adapter.safetensors"))))
+        return Adapter.load(_shipped_adapter())
     corpus = shipped_corpus()
     slug = re.sub(r"[^A-Za-z0-9]+", "-", space_name).strip("-")[-60:]
     kept = cache_dir() / "adapters" / f"{slug}-{zlib.crc32(space_name.encode()):08x}.safetensors"
@@ -219,7 +219,7 @@ def adapter_for(space_name: str, dim: int, encode_texts: EncodeTexts) -> Adapter
             adapter is not None
             and adapter.origin == corpus.digest
             and adapter.dim == dim
-            and float(adapter.probe @ encode_texts([_PROBE])[0]) > 0.99
+            and float(adapter.probe @ encode_texts([PROBE])[0]) > 0.99
         ):
             return adapter
     adapter = fit_adapter(corpus, space_name, encode_texts)
@@ -281,7 +281,7 @@ def fit_adapter(
         bias=(-middle / spread).astype(np.float32),
         vectors=vectors.astype(np.float32),
         offset=(w @ _share(likeness) @ vectors).astype(np.float32),
-        probe=encode_texts([_PROBE])[0],
+        probe=encode_texts([PROBE])[0],
         origin=corpus.digest,
     )
 
@@ -457,7 +457,7 @@ def _read_manifest(path: Path) -> list[dict[str, str]]:
 # --- the files --------------------------------------------------------------------------------
 
 _TENSORS = ("mean", "weight", "bias", "vectors", "offset", "probe")
-_PROBE = "a dog barking beside a piano in the rain"
+PROBE = "a dog barking beside a piano in the rain"
 _SILENT = 1e-3
 
 
@@ -491,6 +491,16 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
             )
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"{path} cannot be read: {error}.") from error
+
+
+def _shipped_adapter() -> Path:
+    return Path(str(files("assets").joinpath("audio_adapter.safetensors")))
+
+
+@cache
+def shipped_adapter_digest() -> str:
+    """Names the content of the embedded space's adapter, short."""
+    return f"{zlib.crc32(_shipped_adapter().read_bytes()):08x}"
 
 
 @cache

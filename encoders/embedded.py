@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from encoders.adapter import embed_captions
+from encoders.adapter import embed_captions, shipped_adapter_digest
 from encoders.anchors import (
     DIM,
     LABEL_TEMPERATURE,
@@ -83,7 +83,7 @@ def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:
             exact_convolutions=3,
             chunk=2,
         ),
-        version=f"4-{anchors_digest()}",
+        version=f"4-{anchors_digest()}-{shipped_adapter_digest()}",
         place=place,
     )
 

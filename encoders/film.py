@@ -10,12 +10,12 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# Cosine to the mean of the stretch before, from which on a part belongs to it. In the embedded space
-# pictures half a second apart have a median of 0.96 within a shot (533 pairs of 19 films) and of
-# 0.51 across a cut (33 pairs), where none is above 0.9; of different films none of 3,555 is. A part
-# too many costs a row of the index, a wrong union loses a shot, so the bound is where no cut is
-# lost, though it holds only 77 % of the pairs within a shot together. Windows of sound that overlap
-# by half have a median of 0.93 (53 pairs), those of different films are below 0.90 in 99 of 100.
+# Cosine to the mean of the stretch before, from which on a part belongs to it. In the embedded
+# space pictures half a second apart have a median of 0.96 within a shot (533 pairs of 19 films) and
+# of 0.51 across a cut (33 pairs), where none is above 0.9; of different films none of 3,555 is. A
+# part too many costs a row of the index, a wrong union loses a shot, so the bound is where no cut
+# was lost, though it keeps only 77 % of the pairs within a shot together. Windows of sound that
+# overlap by half have a median of 0.93 (53 pairs); of those of different films 99 % are below 0.9.
 SAME = 0.9
 _TOUCH = 0.05  # seconds: times are rounded, and frames do not follow each other without a gap
 

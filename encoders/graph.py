@@ -4,7 +4,7 @@ A node's words are often a bare name; what it is stands around it. With A the we
 and D the sums of their rows with one for the node itself, S = D^-1/2 (A + I) D^-1/2 blends a node
 with its neighbours, and S^K those K steps away (Wu et al., "Simplifying Graph Convolutional
 Networks", ICML 2019, without its linear classifier). The result is joined with the node's own
-vector. `benchmarks/graph.py` chose the constants.
+vector. `benchmarks/graph.py` measures what that gains.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+# On the benchmark's tuning half shares of 0.7 and 0.9 came out alike, smaller ones lower: graphs
+# whose nodes have but names gain most at less, those with descriptions at more.
 STEPS = 2
 OWN_SHARE = 0.7
 """Of a node's vector, the rest being its neighbourhood's. A node without words has only that."""

@@ -141,7 +141,9 @@ class TorchNetwork:
 
         self._torch = torch
         self._device = torch.device(device)
-        self._dtype = torch.bfloat16 if recipe.reduced_precision else torch.float32
+        # autocast cannot leave single layers exact
+        reduced = recipe.reduced_precision and not recipe.exact_convolutions
+        self._dtype = torch.bfloat16 if reduced else torch.float32
         module = recipe.build().eval().to(self._device)
         self._module = module.to(memory_format=torch.channels_last)
 

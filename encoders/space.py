@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ class Space:
     def __init__(self, clip: Clip, progress: Progress | None = None) -> None:
         self.name = clip.name
         self.dim = clip.dim
-        self.version = clip.version
+        self.version = f"{clip.version}{_own_adapter()}"
         self.place = clip.place
         """Where sounds with these captions lie, for fitting an adapter (see fit_adapter)."""
         self._clip = clip
@@ -166,7 +167,7 @@ class Space:
 
     def _adapter(self) -> Adapter:
         def load() -> Adapter:
-            from encoders.adapter import Adapter, adapter_for
+            from encoders.adapter import PROBE, Adapter, adapter_for
 
             if own := os.environ.get("ANYFIND_ADAPTER"):
                 fitted = Adapter.load(Path(own).expanduser())
@@ -174,6 +175,11 @@ class Space:
                     raise SpaceError(
                         f"The adapter {own} was fitted for the space {fitted.space}, not for "
                         f"{self.name}: fit one with `python -m encoders.adapter`."
+                    )
+                if float(fitted.probe @ self.encode_texts([PROBE])[0]) < 0.99:
+                    raise SpaceError(
+                        f"The adapter {own} was fitted for another version of the space "
+                        f"{self.name}: fit it again with `python -m encoders.adapter`."
                     )
                 return fitted
             return adapter_for(self.name, self.dim, self.encode_texts)
@@ -193,6 +199,14 @@ def load_space(
     """
     clip = embedded_clip(progress, fast) if name == "embedded" else open_clip_model(name)
     return Space(clip, progress)
+
+
+def _own_adapter() -> str:
+    """Names the adapter that the environment asks for, by its content: sounds lie elsewhere."""
+    path = os.environ.get("ANYFIND_ADAPTER")
+    if not path or not Path(path).expanduser().is_file():
+        return ""
+    return f"-{zlib.crc32(Path(path).expanduser().read_bytes()):08x}"
 
 
 def _unit(rows: Array) -> Array:

@@ -114,7 +114,7 @@ def _medium(path: Path, head: bytes) -> Medium:
             return medium
     if SUFFIXES.get(suffix) == "text":
         raise MediaError(path, "is damaged, or not a text of a known format")
-    raise MediaError(path, "is neither a picture nor a sound of a known format")
+    raise MediaError(path, "is not of a format that is known here")
 
 
 def _text(head: bytes) -> str | None:

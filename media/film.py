@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from . import limits
 from .medium import Media, MediaError, Medium, Segment
-from .sound import SAMPLE_RATE, open_container, open_track
+from .sound import open_container, open_track
 
 LONGEST_SIDE = 1024  # pixels, of the content
 POSTER_SIZE = 768, 432  # pixels, of the preview
@@ -73,8 +73,10 @@ _ROTATIONS = {
     180: Image.Transpose.ROTATE_180,
     270: Image.Transpose.ROTATE_270,
 }
-_SIDEWAYS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)
-_SIDEWAYS += (Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE)
+_SIDEWAYS = {
+    *(Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
+    *(Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE),
+}
 
 Look = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -350,7 +352,8 @@ def open_film(path: Path, file: BinaryIO, head: bytes) -> Media:
             if seconds > limits.MAX_SECONDS:
                 raise _too_long(path, seconds)
             _check(path, stream)
-            return Film(path, file, _Track(container, stream, seconds), bool(container.streams.audio))
+            track = _Track(container, stream, seconds)
+            return Film(path, file, track, bool(container.streams.audio))
         except BaseException:
             container.close()
             raise
@@ -423,7 +426,8 @@ def _turn(frame: Any) -> Image.Transpose | None:
         return None
     except ValueError:  # PyAV stumbles over side data that are newer than itself
         return _ROTATIONS.get(frame.rotation % 360)
-    return _TURNS.get(tuple(int(number) for number in (matrix[[0, 1, 3, 4]] / 65536).round()))
+    a, b, c, d = (int(number) for number in (matrix[[0, 1, 3, 4]] / 65536).round())
+    return _TURNS.get((a, b, c, d))
 
 
 def _picture(frame: Any, aspect: float) -> Image.Image:

@@ -164,7 +164,7 @@ class _Links:
         near: Array = self._neighbours[start:end].astype(np.int64)
         codes = np.minimum(near, node) * self._count + np.maximum(near, node)
         words = [self._ties.get(code, "") for code in codes.tolist()]
-        first, second = np.triu_indices(len(near), 1)
+        first, second = _pairs(len(near))
         low, high = np.minimum(near[first], near[second]), np.maximum(near[first], near[second])
         found = self._find(low * self._count + high)[:_TIES]
         return near, words, np.stack([first[found], second[found]], axis=1).tolist()
@@ -175,6 +175,11 @@ class _Links:
             return np.zeros(0, np.int64)
         places = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
         return np.flatnonzero(self._codes[places] == codes)
+
+
+@functools.cache
+def _pairs(count: int) -> tuple[Array, Array]:
+    return np.triu_indices(count, 1)
 
 
 # --- the preview

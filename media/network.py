@@ -32,6 +32,7 @@ Attributes = dict[str, str | int | float]
 
 _BLOCK = 1 << 16  # bytes read at a time
 _DEEPEST = 100  # elements, blocks and lists inside each other
+_LONGEST_KEY = 1_000  # characters of a node's id
 _LONGEST_TIE = 80  # characters of an edge's words
 _LABELS = ("label", "name", "title")
 _WEIGHTS = ("weight", "value")
@@ -52,7 +53,7 @@ _ID = re.compile(
 _NO_WORDS = re.compile(
     r"\w+://.*|www\..*|mailto:.*|#[0-9a-f]{3,8}|true|false|yes|no|none|null|nan|undefined|"
     r"directed|undirected|mutual|"
-    r"[\d\W_tz]+",  # times: 2011-04-05T14:30Z
+    r"(?=.*\d)[\d\W_tze]+",  # 2011-04-05T14:30Z, 1e-4
     re.I | re.S,
 )
 
@@ -118,15 +119,20 @@ class Builder:
     def node(self, key: str, attributes: Mapping[str, Any] | None = None) -> int:
         place = self._places.setdefault(key, len(self._places))
         if place == len(self._attributes):
+            if not key.strip():
+                raise BrokenError('has a node with an empty "id"')
+            if len(key) > _LONGEST_KEY:
+                raise BrokenError(f'has a node with an "id" of more than {_LONGEST_KEY:,} letters')
             if place >= limits.MAX_NODES:
                 raise BrokenError(
                     f"has more nodes than the limit of {limits.MAX_NODES:,} (ANYFIND_MAX_NODES)"
                 )
             self._attributes.append({})
         own = self._attributes[place]
-        for name, value in (attributes or {}).items():
+        for given, value in (attributes or {}).items():
+            name = self._shared.setdefault(given, one_line(given))
             if name not in own and (kept := _value(value)) is not None:
-                own[self._shared.setdefault(name, name)] = kept
+                own[name] = kept
         return place
 
     def edge(self, source: str, target: str, attributes: Mapping[str, Any]) -> None:
@@ -183,7 +189,7 @@ def _value(value: Any) -> str | int | float | None:
     if isinstance(value, list):
         value = ", ".join(str(part) for part in value if isinstance(part, str | int | float))
     if isinstance(value, str):
-        return value.strip() or None
+        return _whole(value).strip() or None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value if math.isfinite(value) else None
     return None
@@ -199,7 +205,12 @@ def _weight(value: Any) -> float:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(_whole(text).split())
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which JSON can name and no database takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def shorten(text: str, length: int) -> str:
@@ -443,7 +454,7 @@ def _end(value: Any, keys: list[str], builder: Builder) -> str:
 
 
 def _key(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return _whole(value) if isinstance(value, str) else json.dumps(value)
 
 
 # --- tables

@@ -402,6 +402,9 @@ _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
 _QUOTE = re.compile(r"\s{0,3}(?:>\s?)+")
 _REFERENCE = re.compile(r"\s{0,3}\[[^\]^][^\]]*\]:\s*\S")
 _FRONT = re.compile(r"[\w.-]+\s*:|\s|#|-\s|[\]}]|$")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_SHELTER = 0xE000  # private characters stand for the escaped ones meanwhile
+_SHELTERED = re.compile("[\ue021-\ue07e]")
 _MARKS = re.compile(r"[]<`*_~\\]")
 # Bounded, so that no line can keep them busy for long.
 _INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -419,7 +422,6 @@ _INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(`{1,3})(.{1,500}?)\1"), r"\2"),
     (re.compile(r"(\*{1,3}|~~)(?=\S)(.{1,500}?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<!\w)(_{1,3})(?=\S)(.{1,500}?)(?<=\S)\1(?!\w)"), r"\2"),
-    (re.compile(r"\\([!-/:-@\[-`{-~])"), r"\1"),
 )
 
 
@@ -435,10 +437,12 @@ def _unmark(line: str) -> str:
     """A line of Markdown without its marks; links and pictures leave their text."""
     if "|" in line and line.strip().startswith("|"):
         line = line.strip().strip("|").replace("|", " , ")
-    for _ in range(2):  # a picture may be a link, a link may be bold
-        if _MARKS.search(line):
+    if _MARKS.search(line):
+        line = _ESCAPE.sub(lambda found: chr(_SHELTER + ord(found[1])), line)
+        for _ in range(2):  # a picture may be a link, a link may be bold
             for pattern, kept in _INLINE:
                 line = pattern.sub(kept, line)
+        line = _SHELTERED.sub(lambda found: chr(ord(found[0]) - _SHELTER), line)
     return _clean(unescape(line)).replace(" , ", ", ")
 
 
@@ -991,10 +995,12 @@ class _Document:
             for row in self._rows:
                 self._found("; ".join(" ".join(cell) for cell in row if cell))
                 row[:] = [[]]
-            for texts in self._open:
-                self._found(_clean("".join(texts)))
-                texts.clear()
             self._length = 0
+            for texts in self._open:
+                text = "".join(texts)
+                end = text.rfind(" ") + 1 or len(text)
+                self._found(_clean(text[:end]))
+                texts[:] = [text[end:]]
 
     def _put(self, text: str, heading: bool = False) -> None:
         """A paragraph or a row is whole; in a table it belongs to a cell."""

@@ -15,7 +15,7 @@ import pytest
 from encoders import load_space
 from encoders.weights import cache_dir
 from store.certainty import read_certainty
-from store.library import Library
+from store.library import MODALITIES, Library, Term
 from store.samples import read_samples
 from tests.media.makers import make_jpeg, make_tone
 
@@ -45,10 +45,9 @@ def test_samples_come_and_go(tmp_path):
     assert f"{len(SAMPLES)} added" in run("samples", data=tmp_path).stdout
     assert f"{len(SAMPLES)} already there" in run("samples", data=tmp_path).stdout
     assert run("samples", "--remove", data=tmp_path).stdout == f"{len(SAMPLES)} removed.\n"
-    assert json.loads(run("stats", "--json", data=tmp_path).stdout)["items"] == {
-        "image": 0,
-        "audio": 0,
-    }
+    held = json.loads(run("stats", "--json", data=tmp_path).stdout)["items"]
+    assert set(held) == set(MODALITIES)
+    assert set(held.values()) == {0}
 
 
 def test_the_first_hit_is_right(data):
@@ -102,7 +101,8 @@ def test_words_and_sentences_find_the_right_samples_first(data):
             (query, found[0].title)
             for modality, queries in (("image", PICTURES), ("audio", SOUNDS))
             for query, right in queries
-            if (found := library.search(query, modality, 3))
+            for exact in (True, False)  # by their titles as well, and by likeness alone
+            if (found := library.find([Term(query)], modality, 3, exact=exact).hits)
             and found[0].title not in {SAMPLES[slug].title for slug in right}
         ]
     assert not wrong
@@ -111,7 +111,8 @@ def test_words_and_sentences_find_the_right_samples_first(data):
 def test_search_prints_the_agreed_fields_best_first(data):
     hits = json.loads(run("search", "a cat", "--top", "5", "--json", data=data).stdout)
     assert [list(hit) for hit in hits] == [
-        ["id", "score", "modality", "title", "path", "start", "end", "sure"]
+        *(["id", "score", "modality", "title", "path", "start", "end"]),
+        *(["sure", "place", "text", "exact"]),
     ] * 5
     assert {hit["modality"] for hit in hits} == {"image", "audio"}, "both media stand in one list"
     scores = [hit["score"] for hit in hits]
@@ -160,6 +161,54 @@ def test_index_search_remove(tmp_path):
     assert (media / "below" / "whistle 🎵.wav").exists(), "files outside the library stay"
 
 
+def found(*arguments: str, data: Path) -> list[dict]:
+    return json.loads(run("search", *arguments, "--json", data=data).stdout)
+
+
+def test_a_query_can_be_put_together(data):
+    cat, rocket = (str(SAMPLES[slug].path) for slug in ("cat", "rocket"))
+    assert found("", "--like", cat, "--in", "image", data=data)[0]["title"] == SAMPLES["cat"].title
+    both = found("a cat", "--plus", "a rocket^2", "--in", "image", "--top", "3", data=data)
+    assert SAMPLES["rocket"].title in {hit["title"] for hit in both}
+    (first, *_) = found("animal", "--minus", "a cat^1", "--in", "image", data=data)
+    assert "cat" not in first["title"]
+    (item,) = [hit for hit in both if hit["title"] == SAMPLES["rocket"].title]
+    likes = found("", "--like", item["id"], "--in", "image", data=data)
+    assert item["id"] not in {hit["id"] for hit in likes}, "an item is not its own answer"
+    nearer = found("a cat", "--like", f"{rocket}^3", "--in", "image", data=data)
+    assert nearer[0]["title"] == SAMPLES["rocket"].title
+
+
+def test_results_can_be_filtered_and_paged(data):
+    whole = found("a bird", "--top", "12", data=data)
+    assert found("a bird", "--top", "5", "--skip", "4", data=data) == whole[4:9]
+    long = found("a bird", "--longer", "8.5", "--top", "50", data=data)
+    assert long
+    assert {hit["modality"] for hit in long} == {"audio"}
+    assert found("a bird", "--shorter", "0.001", data=data) == []
+    assert {hit["title"] for hit in found("x", "--title", "CAT", data=data)} >= {
+        SAMPLES["cat"].title
+    }
+    assert found("a bird", "--after", "2100-01-01", data=data) == []
+    assert len(found("a bird", "--before", "2100-01-01", data=data)) == 10
+    assert found("a bird", "--folder", str(data / "nowhere"), data=data) == []
+    assert len(found("a bird", "--folder", str(data), data=data)) == 10
+    large = found("a bird", "--larger", "300000", "--top", "50", data=data)
+    assert 0 < len(large) < len(SAMPLES)
+    assert all(Path(hit["path"]).stat().st_size >= 300_000 for hit in large)
+
+
+def test_names_of_files_are_found_word_by_word(tmp_path):
+    media, data = tmp_path / "media", tmp_path / "data"
+    media.mkdir()
+    for number in range(2040, 2045):
+        make_jpeg(media / f"IMG_{number}.jpg", (number % 256, 0, 90))
+    run("index", str(media), data=data)
+    (first, *_) = found("IMG_2041", data=data)
+    assert (first["title"], first["exact"]) == ("IMG_2041", True)
+    assert not any(hit["exact"] for hit in found("IMG_2041", "--no-exact", data=data))
+
+
 def test_eval_measures_a_manifest(tmp_path):
     manifest = tmp_path / "pairs.csv"
     pairs = [("cat", "a cat"), ("rocket", "a rocket"), ("coffee", "a cup of coffee")]
@@ -180,7 +229,8 @@ def test_eval_measures_a_manifest(tmp_path):
 
 
 def test_wrong_use_is_exit_code_2(tmp_path):
-    assert "image or audio" in run("search", "x", "--in", "film", data=tmp_path, code=2).stderr
+    assert "image, audio" in run("search", "x", "--in", "smell", data=tmp_path, code=2).stderr
+    assert "YYYY-MM-DD" in run("search", "x", "--after", "May", data=tmp_path, code=2).stderr
     run("search", data=tmp_path, code=2)
     run("no-such-command", code=2)
     assert "USER:PASSWORD" in run("--auth", "nobody", data=tmp_path, code=2).stderr

@@ -45,7 +45,7 @@ def _text(page: Page) -> str:
     facts = [
         ("Version", _version()),
         ("Space", f"{space.name}; each {each} is a point in it, told by {space.dim} numbers"),
-        ("Library", cards.counted(held["image"], held["audio"])),
+        ("Library", cards.counted(held)),
     ]
     if page.paths:
         facts.append(("Lies in", cards.plain(str(library.data))))

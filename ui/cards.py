@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,14 @@ from store.certainty import rate
 if TYPE_CHECKING:
     from store.library import Hit, Item
 
-NOUNS = {"image": ("picture", "pictures"), "audio": ("sound", "sounds")}
+NOUNS = {
+    "image": ("picture", "pictures"),
+    "audio": ("sound", "sounds"),
+    "film": ("film", "films"),
+    "text": ("text", "texts"),
+    "graph": ("graph", "graphs"),
+    "node": ("node", "nodes"),
+}
 MARGIN = 24 / 768  # of a waveform picture's width, free at both ends
 TITLES = {"image": "Pictures", "audio": "Sounds"}
 
@@ -52,12 +59,10 @@ def number(count: int, modality: str) -> str:
     return f"{count:,} {NOUNS[modality][count != 1]}"
 
 
-def counted(pictures: int, sounds: int) -> str:
-    """What a library holds, in words; without the medium it has none of."""
-    parts = [
-        number(count, kind) for kind, count in (("image", pictures), ("audio", sounds)) if count
-    ]
-    return " and ".join(parts) or "nothing yet"
+def counted(held: Mapping[str, int]) -> str:
+    """What a library holds by medium, in words; without the media it has none of."""
+    parts = [number(count, kind) for kind, count in held.items() if count]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "nothing yet"
 
 
 def stretch(item: Item, hit: Hit | None) -> tuple[float, float] | None:
@@ -192,10 +197,11 @@ def card(item: Item, hit: Hit | None = None, rank: int | None = None, *, paths: 
     return draw(item, hit, rank, paths=paths)
 
 
-def nothing_close(text: str, pictures: int, sounds: int) -> str:
-    """Says that the nearest of so many are far from the words; a long query is cut."""
+def nothing_close(text: str, held: Mapping[str, int]) -> str:
+    """Says that the nearest of so many of each medium are far from the words; a long query is
+    cut."""
     words = text if len(text) <= 60 else f"{text[:59]}…"
-    return f"Nothing close to “{words}” among your {counted(pictures, sounds)}; the nearest are:"
+    return f"Nothing close to “{words}” among your {counted(held)}; the nearest are:"
 
 
 def section(modality: str, cards: Sequence[str], note: str, far: str = "") -> str:

@@ -134,7 +134,7 @@ def _draw(page: Page, modality: str, start: int) -> Drawn:
     version = page.intake.version
     try:
         library = page.library
-        heading = cards.counted(library.count("image"), library.count("audio"))
+        heading = cards.counted({kind: library.count(kind) for kind in library.modalities if kind != "node"})
         return f"<h1>{heading}</h1>", *_shelf(library, modality or None, start, page.paths), version
     except LibraryError as error:
         return cards.sentence(str(error)), "", 0, version

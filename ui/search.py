@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
+from store.library import Term
 from ui import cards, icons
 from ui.errors import TOLD
 from ui.page import Page
@@ -151,11 +152,13 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
     kinds = [modality] if modality else ["image", "audio"]
     if library.count() == 0:
         return _start(page, modality)
-    address = ""
+    address, nothing = "", set()
     if query["by"] == "text":
         head = ""
         address = f' data-q="{escape(query["what"], quote=True)}"'
-        hits = {kind: library.search(query["what"], kind, count) for kind in kinds}
+        answers = {kind: library.find([Term(query["what"])], kind, count) for kind in kinds}
+        hits = {kind: answer.hits for kind, answer in answers.items()}
+        nothing = {kind for kind, answer in answers.items() if kind in answer.far}
     elif query["by"] == "item":
         item = library.get(query["what"])
         if item is None:
@@ -177,12 +180,11 @@ def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
         hits = {kind: library.nearest(vector, kind, count) for kind in kinds}
     far = {}
     for kind in kinds:
-        if library.found_nothing(hits[kind]):
-            held = [library.count(kind) if kind == m else 0 for m in ("image", "audio")]
-            far[kind] = cards.nothing_close(query["what"], *held)
+        if kind in nothing:
+            far[kind] = cards.nothing_close(query["what"], {kind: library.count(kind)})
     sections = [_section(page, kind, hits[kind], far.get(kind, "")) for kind in kinds]
     shape = "both" if all(hits[kind] for kind in kinds) and len(kinds) == 2 else "one"
-    told = cards.counted(*(len(hits.get(kind, [])) for kind in ("image", "audio")))
+    told = cards.counted({kind: len(found) for kind, found in hits.items()})
     heard = escape(" ".join([f"{told} found.", *far.values()]))
     return cards.fresh(
         f'{head}<p class="heard" role="status">{heard}</p>'
@@ -238,7 +240,7 @@ def _start(page: Page, modality: str | None) -> str:
             shown = [cards.card(item, paths=page.paths) for item in items]
             sections.append(cards.section(kind, shown, "newest first"))
     shape = "both" if len(sections) == 2 else "one"
-    held = cards.counted(library.count("image"), library.count("audio"))
+    held = cards.counted({kind: library.count(kind) for kind in ("image", "audio")})
     return cards.fresh(
         f'{_examples()}<p class="held">{held} in your library</p>'
         f'<div class="found {shape}">{"".join(sections)}</div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_a_slow_change_does_not_run_away() -> None:
     assert 2 <= len(kept) <= 5
     assert kept[0].start == 0
     assert kept[-1].end == 30
-    assert all(a.end == b.start for a, b in zip(kept, kept[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(kept))
     assert (means[0] @ A) > 0.9
 
 

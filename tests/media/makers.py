@@ -180,7 +180,7 @@ def make_film(
     *,
     rate: int = 10,
     size: Size = (128, 96),
-    sound: Array | None | str = "tone",
+    sound: Array | str | None = "tone",
     codec: str = "",
     gop: int = 12,
     times: Sequence[float] | None = None,

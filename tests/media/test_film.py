@@ -1,4 +1,4 @@
-"""Films: the right pictures at the right times, whatever the container, and the sound beside them."""
+"""Films: the right pictures at the right times, whatever the container, and the sound with them."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def test_every_format(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("codec", ["mpeg4", "libx264", "libvpx-vp9", "libx265", "mpeg2video"])
 @pytest.mark.parametrize("gop", [1, 3, 300])
-def test_shots_are_found_wherever_the_keyframes_are(
-    tmp_path: Path, codec: str, gop: int
-) -> None:
+def test_shots_are_found_wherever_the_keyframes_are(tmp_path: Path, codec: str, gop: int) -> None:
     if codec == "libx265":
         options = {"x265-params": "log-level=none:scenecut=0", "preset": "ultrafast"}
     else:
@@ -311,7 +309,7 @@ def test_an_mp4_without_its_table_of_contents(tmp_path: Path) -> None:
         data = (tmp_path / f"b{suffix}").read_bytes()
         for size in (16, 60, 200):
             (tmp_path / f"b{suffix}").write_bytes(data[:size])
-            with pytest.raises(MediaError, match="is damaged|holds n"):
+            with pytest.raises(MediaError, match=r"is damaged|holds n"):
                 list(open_media(tmp_path / f"b{suffix}").segments())
 
 
@@ -345,9 +343,7 @@ def test_too_large_and_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         open_media(tmp_path / "a.mkv")
 
 
-def test_a_header_that_lies_about_its_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_header_that_lies_about_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The container says 128 x 96, the pictures are larger than the limit: none is decoded."""
     path = tmp_path / "a.avi"
     makers.make_film(path, (("red", 1.0),), size=(640, 480), sound=None)
@@ -356,7 +352,7 @@ def test_a_header_that_lies_about_its_size(
     assert small != data
     path.write_bytes(small)
     monkeypatch.setattr(limits, "MAX_FRAME_PIXELS", 200 * 200)
-    with pytest.raises(MediaError, match="pixels|no picture|damaged"):
+    with pytest.raises(MediaError, match=r"no picture that can be decoded|damaged"):
         list(open_media(path).segments())
 
 
@@ -374,7 +370,7 @@ def test_long_films_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Forty minutes that flicker, with a limit of 60 pictures: memory and number stay bounded."""
     colours = [("red", 20.0), ("blue", 20.0), ("#00a000", 20.0)] * 40
     path = tmp_path / "a.mkv"
-    makers.make_film(path, colours, rate=2, size=(32, 32), codec="mpeg4", gop=10, sound=None)
+    makers.make_film(path, colours, rate=1, size=(32, 32), codec="mpeg4", gop=5, sound=None)
     monkeypatch.setattr(limits, "MAX_FRAMES", 60)
     tracemalloc.start()
     try:
@@ -420,7 +416,6 @@ def test_the_poster_shows_something(tmp_path: Path) -> None:
 
 
 def test_a_black_film_is_still_a_film(tmp_path: Path) -> None:
-    makers.make_film(tmp_path / "a.mkv", (("black", 3.0),), sound=None, size=(16, 16))
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         video = container.add_stream("ffv1", rate=2)
         assert isinstance(video, av.VideoStream)

@@ -77,13 +77,13 @@ def test_svg_is_refused(tmp_path: Path, text: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"%PDF-1.7\n%\xe2\xe3", "is a PDF"),
+        (b"%PDF-1.7\n%\xe2\xe3", "is damaged, or not a PDF"),
         (b"PK\x03\x04\x14\0", "is a zip archive"),
         (b"\x1f\x8b\x08\0\0", "is compressed with gzip"),
         (b"8BPS\0\x01\0\0", "is a Photoshop file"),
         (b"MThd\0\0\0\x06", "is a MIDI file"),
         (b"<html><body></body></html>", "is a web page"),
-        (b"\0\x01\x02\x03", "is neither a picture nor a sound"),
+        (b"\0\x01\x02\x03", "is not of a format that is known"),
     ],
 )
 def test_other_files(tmp_path: Path, data: bytes, said: str) -> None:
@@ -178,7 +178,7 @@ def test_candidates() -> None:
     assert SUFFIXES[".flac"] == SUFFIXES[".m4a"] == "audio"
     assert is_candidate(Path("x/A.JPEG"))
     assert is_candidate(Path("a.b.Mp3"))
-    for name in (".a.jpg", "._a.jpg", "a.txt", "a", "jpg", "a.svg", "a.html", ".jpg"):
+    for name in (".a.jpg", "._a.jpg", "a.exe", "a", "jpg", "a.svg", "a.py", ".jpg"):
         assert not is_candidate(Path("x") / name)
 
 
