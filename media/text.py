@@ -730,7 +730,7 @@ def _open_pdf(path: Path, file: BinaryIO, details: Details) -> Iterator[Paragrap
         run_length_maximum_output_length=limits.MAX_PAGE_BYTES,
         brotli_maximum_output_length=limits.MAX_PAGE_BYTES,
         array_based_stream_maximum_output_length=limits.MAX_PAGE_BYTES,
-        stream_parsing_work_maximum_count=500_000,  # of 2,000,000 the lists take 800 MiB
+        stream_parsing_work_maximum_count=500_000,  # about 3 s of work on a page
         jbig2dec_binary=None,  # no other program is started
     )
     try:
@@ -773,7 +773,6 @@ def _pages(
                 text = reader.pages[place].extract_text(
                     visitor_operand_before=budget.check, visitor_text=budget.hear
                 )
-                reader.resolved_objects.clear()  # or the unpacked pages would all be kept
         except _Exhausted:
             raise _too_slow(path) from None
         except MemoryError:
@@ -781,6 +780,8 @@ def _pages(
         except Exception:  # one page does not spoil the others
             failed += 1
             continue
+        finally:
+            reader.resolved_objects.clear()  # or the unpacked pages would all be kept
         for paragraph in _page(text, place + 1):
             found = True
             yield paragraph

@@ -263,10 +263,10 @@ class Catalogue:
         own = sum(part.node is None for part in entry.parts)
         vectors = np.ascontiguousarray(entry.vectors, dtype="<f4")
         named = False
-        for part, vector in zip(entry.parts, vectors, strict=True):
+        for at, (part, vector) in enumerate(zip(entry.parts, vectors, strict=True)):
             if part.node is None:
                 stream = stream_name(entry.modality, part.tower)
-                id = segment_id(seen.id, stream or "", part, own)
+                id = segment_id(seen.id, stream or "", part, own, at)
                 titles = ("", "") if named else (entry.title, name)
                 item, named = number, True
             else:
@@ -633,15 +633,15 @@ class Catalogue:
         return None if waiting else {str(stream): n for stream, n in counts.items()}
 
 
-def segment_id(item: str, stream: str, part: Part, count: int) -> str:
+def segment_id(item: str, stream: str, part: Part, count: int, at: int = 0) -> str:
     """`ID`, or `ID#t=START,END` (W3C media fragments) for one of several stretches of time, or
-    `ID#page=1&line=12` for another place."""
+    `ID#part=N` for the one at place `at` of what has no times."""
     if count == 1:
         return item
     if part.start is not None and part.end is not None:
         track = "&track=audio" if stream == "soundtrack" else ""
         return f"{item}#t={part.start:.10g},{part.end:.10g}{track}"
-    return f"{item}#" + "&".join(f"{key}={quote(str(at))}" for key, at in part.place.items())
+    return f"{item}#part={at}"
 
 
 def node_id(graph: str, node: str) -> str:

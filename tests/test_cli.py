@@ -111,8 +111,19 @@ def test_words_and_sentences_find_the_right_samples_first(data):
 def test_search_prints_the_agreed_fields_best_first(data):
     hits = json.loads(run("search", "a cat", "--top", "5", "--json", data=data).stdout)
     assert [list(hit) for hit in hits] == [
-        *(["id", "score", "modality", "title", "path", "start", "end"]),
-        *(["sure", "place", "text", "exact"]),
+        [
+            "id",
+            "score",
+            "modality",
+            "title",
+            "path",
+            "start",
+            "end",
+            "sure",
+            "place",
+            "text",
+            "exact",
+        ]
     ] * 5
     assert {hit["modality"] for hit in hits} == {"image", "audio"}, "both media stand in one list"
     scores = [hit["score"] for hit in hits]

@@ -27,3 +27,6 @@ EMPTY = _icon(
     '<circle cx="27" cy="18" r="3"/><path d="M42 20v12M47 15v22M52 21v10M57 24v4"/>',
     64,
 )
+PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M8 5.2v13.6L19 12z"/></svg>'
+FILTER = _icon('<path d="M4 7h16M7 12h10M10 17h4"/>')
+COMBINE = _icon('<path d="M8 4v8M4 8h8M13 17h7"/>')

@@ -716,6 +716,18 @@ def test_pdf_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak < 32 << 20
 
 
+def test_unpacked_pages_are_let_go(tmp_path: Path) -> None:
+    size = 2 << 20
+    path = make_pdf(tmp_path / "a.pdf", [content(f"page {n}") + b" " * size for n in range(10)])
+    tracemalloc.start()
+    try:
+        assert words(path) == ["\n".join(f"page {n}" for n in range(10))]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * size
+
+
 def test_a_page_tree_that_leads_back_to_itself(tmp_path: Path) -> None:
     path = make_pdf(tmp_path / "a.pdf", [content("hello there")])
     data = path.read_bytes().replace(b"/Kids [5 0 R]", b"/Kids [2 0 R]")

@@ -305,7 +305,7 @@ def test_segment_ids_are_media_fragments() -> None:
     assert segment_id("a", "film", late, 3) == "a#t=7190.123456,7200.123456"
     assert segment_id("a", "soundtrack", Segment(5.0, 15.0), 3) == "a#t=5,15&track=audio"
     place = Segment(place={"page": 3, "line": 12})
-    assert segment_id("a", "text", place, 3) == "a#page=3&line=12"
+    assert segment_id("a", "text", place, 3, 2) == "a#part=2"
 
 
 def test_the_fake_space_has_this_dimension() -> None:
