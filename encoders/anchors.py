@@ -256,7 +256,7 @@ def image_head(anchors: Anchors, weight: torch.Tensor, bias: torch.Tensor) -> to
     """From the image network's last map (n, channels, height, width) to the space (n, DIM)."""
     import torch
     from torch import nn
-    from torch.nn.functional import normalize
+    from torch.nn.functional import normalize, pad
 
     class ImageHead(nn.Module):
         def __init__(self) -> None:
@@ -273,8 +273,7 @@ def image_head(anchors: Anchors, weight: torch.Tensor, bias: torch.Tensor) -> to
             evidence = torch.cat([probabilities.sqrt(), kinds], dim=-1) - self.centre
             seen = normalize(evidence @ self.map, dim=-1)
             heard = normalize(probabilities @ self.sounds, dim=-1)
-            rest = seen.new_zeros(1).expand(len(seen), WORDS_DIM)
-            return torch.cat([seen, OTHER_WEIGHT * heard, rest], dim=-1)
+            return pad(torch.cat([seen, OTHER_WEIGHT * heard], dim=-1), (0, WORDS_DIM))
 
     return ImageHead().eval()
 

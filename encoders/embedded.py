@@ -75,7 +75,7 @@ def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:
             dynamic=(0, 1),
         ),
         image=Recipe(
-            f"embedded-image-4-{preprocess.size[0]}-{anchors_digest()}",
+            f"embedded-image-5-{preprocess.size[0]}-{anchors_digest()}",
             lambda: image_module(model(), preprocess),
             np.zeros((2, *preprocess.size, 3), dtype=np.uint8),
             weights=(*MINILM, "efficientnet_lite2.pth"),

@@ -49,6 +49,7 @@ _KEYED = {
 }
 _DAMAGED = "is damaged, or not a film of a known format"
 _DENSE = 1.0  # seconds: so near to each other are the keyframes of phones and cameras
+_AFFORDABLE = 45e9  # pixels: two minutes of decoding on one core, measured on H.264
 _HELD_BYTES = 64 << 20  # of undecoded pictures, at most
 _RESTART = 10.0  # seconds: where the clock falls back by more, it was started anew
 
@@ -127,7 +128,8 @@ class Film(Media):
                 heard = True
                 seconds = max(seconds, segment.end or 0)
                 yield segment
-        self.details |= {"seconds": round(seconds, 3), "sound": int(heard)}
+        fps = self._track.fps or round(self._track.count / max(self._track.end, 1e-3), 1)
+        self.details |= {"seconds": round(seconds, 3), "fps": fps, "sound": int(heard)}
         self._state = "read"
 
     def preview(self) -> Image.Image:
@@ -146,11 +148,11 @@ class Film(Media):
         seen: Look | None = None
         last, soonest = 0.0, 0.0
         for time, frame in self._looked_at():
-            look = _look(frame)
+            look = self._track.look(frame)
             step, last = time - last, time
             if _is_blank(look):
                 if blank is None and held is None:
-                    blank = time, _picture(frame, self._track.aspect)
+                    blank = time, self._track.picture(frame)
                 if held is not None:
                     yield self._taken(held, time)
                 held = seen = None
@@ -163,7 +165,7 @@ class Film(Media):
             ):
                 if held is not None:
                     yield self._taken(held, time)
-                held, seen = (time, _picture(frame, self._track.aspect)), look
+                held, seen = (time, self._track.picture(frame)), look
                 soonest = time + self._track.closest
         if held is None and self._poster is None:
             held = blank
@@ -174,10 +176,7 @@ class Film(Media):
         first, self._first = self._first, (0.0, None)  # a frame keeps a decoder's memory
         yield first
         del first
-        for time, frame in self._frames:
-            if self._track.end > limits.MAX_SECONDS:
-                raise _too_long(self._path, self._track.end)
-            yield time, frame
+        yield from self._frames
 
     def _taken(self, picture: tuple[float, Image.Image], end: float) -> Segment:
         start, image = picture
@@ -210,24 +209,32 @@ class Film(Media):
 class _Track:
     """The picture track of a container, decoded no more than is needed.
 
-    Where keyframes lie near to each other only they are decoded: a seventh to a twentieth of the
-    work. Elsewhere everything is that other pictures are made from.
+    Where keyframes lie near to each other only they are decoded: a twentieth of the work. Elsewhere
+    everything is that other pictures are made from.
     """
 
     def __init__(self, container: Any, stream: Any, seconds: float) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self._container, self._stream = container, stream
         self.codec = stream.codec_context.name
         self.seconds = seconds
         self.origin = (container.start_time or 0) / 1_000_000
-        rate = stream.average_rate or stream.guessed_rate
+        rate = stream.average_rate
         shape = stream.sample_aspect_ratio
         self.aspect = float(shape) if shape and 0.1 < shape < 10 else 1.0
         """The pixels' width by their height."""
-        self.fps = round(float(rate), 3) if rate else 0.0
+        # the clock's own rate, where there is no other
+        self.fps = round(float(rate), 3) if rate and rate < 500 else 0.0
+        self.count = 0
         self.end = 0.0
         """Seconds; of the last picture that was there, decoded or not."""
+        pixels = stream.codec_context.width * stream.codec_context.height
+        self._cost = seconds * (self.fps or 30.0) * pixels / _AFFORDABLE
         self._keyed = self.codec in _KEYED or stream.codec_context.codec.intra_only
         self._shift = 0.0  # seconds added to the clock since it was started anew
+        # one each, because they remember sizes; a new one for each frame takes hundreds of MB
+        self._looker, self._scaler = VideoReformatter(), VideoReformatter()
         stream.thread_type = "AUTO"
         stream.codec_context.skip_frame = "NONREF"
 
@@ -245,12 +252,29 @@ class _Track:
     def _dense(self) -> float:
         """Seconds between keyframes that are near enough to do without what lies between.
 
-        Short films can afford to have their shot changes found to half a second.
+        The less work there is in all, the more exactly shot changes can be found.
         """
-        return min(self.farthest, max(_DENSE, self.seconds / 150))
+        near: float = max(_DENSE, self.farthest * self._cost)
+        return near
 
     def close(self) -> None:
         self._container.close()
+
+    def look(self, frame: Any) -> Look:
+        """A small look at a frame, however it lies: float32 (18, 32, 3), 0 to 255."""
+        small = self._looker.reformat(frame, *_GRID, "rgb24", interpolation="AREA")
+        look: Look = small.to_ndarray().astype(np.float32)
+        return look
+
+    def picture(self, frame: Any) -> Image.Image:
+        """A frame in RGB, at most 1024 x 1024, upright."""
+        width, height = frame.width * self.aspect, frame.height
+        scale = min(1.0, LONGEST_SIDE / max(width, height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        scaled = self._scaler.reformat(frame, *size, "rgb24", interpolation="BICUBIC")
+        image: Image.Image = scaled.to_image()
+        turn = _turn(frame)
+        return image if turn is None else image.transpose(turn)
 
     def frames(self) -> Iterator[tuple[float, Any]]:
         """(seconds, frame) in the order of time, at least half of `closest` apart."""
@@ -272,11 +296,15 @@ class _Track:
         since, sent = -np.inf, -np.inf  # frames before the one, after a gap, are not whole
         for packet in self._packets():
             time = self._time(packet)
+            if time > limits.MAX_SECONDS:  # its header says otherwise: damaged
+                break
+            self.count += 1
             self.end = max(self.end, time + self._shift + self._length(packet))
             if packet.is_keyframe and self._keyed:
                 if held and abs(self._time(held[0]) - sent) >= self.closest / 2:
                     sent = self._time(held[0])
-                    yield from self._decode(held[0], since)
+                    for needed in _needed(held):
+                        yield from self._decode(needed, since)
                 gap = gap or not whole
                 held, size, whole = [packet], packet.size, False
             elif whole:
@@ -290,8 +318,8 @@ class _Track:
                     for early in held:
                         yield from self._decode(early, since)
                     held, whole, gap = [], True, False
-        for packet in (*held[:1], None):
-            yield from self._decode(packet, since)
+        for needed in (*_needed(held), None):
+            yield from self._decode(needed, since)
 
     def _decode(self, packet: Any, since: float) -> Iterator[Any]:
         """The frames that this packet sets free; None: all that are left."""
@@ -326,6 +354,11 @@ class _Track:
         if packet.duration:
             return float(packet.duration * self._stream.time_base)
         return 1 / self.fps if self.fps else 0.0
+
+
+def _needed(held: list[Any]) -> list[Any]:
+    """Of a keyframe and what follows the keyframe; all where it begins in the middle."""
+    return held[:1] if held and held[0].is_keyframe else held
 
 
 def open_film(path: Path, file: BinaryIO, head: bytes) -> Media:
@@ -404,13 +437,6 @@ def _measure(container: Any, stream: Any) -> float:
     return track.end
 
 
-def _look(frame: Any) -> Look:
-    """A small look at a frame, however it lies: float32 (18, 32, 3), 0 to 255."""
-    small = frame.reformat(*_GRID, format="rgb24", interpolation="AREA")
-    look: Look = small.to_ndarray().astype(np.float32)
-    return look
-
-
 def _is_blank(look: Look) -> bool:
     """Is this black or white all over, as between two scenes? Other colours say something."""
     middle = float(look.mean())
@@ -428,16 +454,6 @@ def _turn(frame: Any) -> Image.Transpose | None:
         return _ROTATIONS.get(frame.rotation % 360)
     a, b, c, d = (int(number) for number in (matrix[[0, 1, 3, 4]] / 65536).round())
     return _TURNS.get((a, b, c, d))
-
-
-def _picture(frame: Any, aspect: float) -> Image.Image:
-    """RGB, at most 1024 x 1024, upright; `aspect` is its pixels' width by their height."""
-    width, height = frame.width * aspect, frame.height
-    scale = min(1.0, LONGEST_SIDE / max(width, height))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    image: Image.Image = frame.reformat(*size, "rgb24", interpolation="BICUBIC").to_image()
-    turn = _turn(frame)
-    return image if turn is None else image.transpose(turn)
 
 
 def _recognise(head: bytes, suffix: str) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-
 Content = Image.Image | np.ndarray[Any, np.dtype[Any]] | str
 
 

@@ -590,8 +590,11 @@ class Catalogue:
             if chosen.folder is not None:
                 folder = os.fsencode(os.path.join(chosen.folder, ""))
             if folder is not None:
-                parts.append("AND substr(items.path, 1, ?) = ?")
-                values += [len(folder), folder]
+                # copies lie in the data folder, and their paths begin there
+                copies = os.fsencode(os.path.join(self._data, "media", "")).startswith(folder)
+                parts.append("AND (substr(items.path, 1, ?) = ? AND NOT items.copied")
+                parts.append("OR items.copied AND ?)")
+                values += [len(folder), folder, copies]
             if chosen.title is not None:
                 parts.append("AND instr(lower(items.title), ?) > 0")
                 values.append(chosen.title.lower())

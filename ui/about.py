@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from html import escape
 from pathlib import Path
 
@@ -16,13 +16,38 @@ CAN = {
     "embedded": (
         "It knows everyday things: animals, vehicles, food, tools, instruments, buildings, and "
         "the sounds of animals, people, machines, weather and music. A short, plain description "
-        "works best.",
+        "works best. Texts are found by what they say, passage by passage.",
         "It does not know names of people, does not read text in pictures, does not count, does "
-        "not understand speech, and “a dog without a lead” finds leads. The nearest come first, "
+        "not understand speech, reads English, and “a dog without a lead” finds leads. Words that "
+        "stand in a title or a text are found as such in any language. The nearest come first, "
         "however far away they are: the bars beside a hit tell how sure it is, and where nothing "
         "seems close, that is said. Both are estimates and can be wrong.",
     )
 }
+PARTS = {
+    "image": "picture",
+    "audio": "ten seconds of sound",
+    "film": "shot of a film",
+    "text": "passage of a text",
+    "graph": "graph",
+    "node": "node of a graph",
+}
+FORMATS = {
+    "image": "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF",
+    "audio": "WAV, FLAC, OGG, MP3, AIFF, Opus, M4A, AAC, WMA and more",
+    "film": "MP4, WebM, MKV, MOV, AVI, OGV, MPEG, WMV and more",
+    "text": "plain text, Markdown, HTML, CSV, PDF, Word (.docx)",
+    "graph": "GraphML, GEXF, GML, and JSON that holds a graph",
+    "node": "of the graphs",
+}
+HOW = {
+    "image": "what they show",
+    "audio": "how they sound; long ones by the stretch",
+    "text": "what a passage says, and its very words",
+    "graph": "its title and what its nodes say",
+    "node": "their words and those of their neighbours",
+}
+SHOT = {"image": "what its shots show", "audio": "how it sounds at each moment"}
 CAN_ANY = (
     "What this space knows is what its model was trained on. A short, plain description works "
     "best.",
@@ -40,22 +65,43 @@ def _text(page: Page) -> str:
     library = page.library
     space = library.space
     can, cannot = CAN.get(space.name, CAN_ANY)
-    held = {kind: library.count(kind) for kind in cards.NOUNS}
-    each = " or ".join(cards.NOUNS[kind][0] for kind in held if kind in space.modalities)
+    held = {kind: library.count(kind) for kind in library.modalities}
+    each = " or ".join(PARTS[kind] for kind in held)
     facts = [
         ("Version", _version()),
         ("Space", f"{space.name}; each {each} is a point in it, told by {space.dim} numbers"),
-        ("Library", cards.counted(held)),
+        ("Library", cards.counted({kind: n for kind, n in held.items() if kind != "node"})),
     ]
     if page.paths:
         facts.append(("Lies in", cards.plain(str(library.data))))
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(what)}</dd>" for name, what in facts)
     return (
-        "<article><h1>Anyfind</h1><p class='lead'>Finds your pictures and sounds by words. "
+        f"<article><h1>Anyfind</h1><p class='lead'>Finds your {_listed(held)} by words and by "
+        "each other. "
         "Everything happens on this machine: nothing you add and nothing you search for leaves "
         f"it.</p><dl>{rows}</dl>"
+        f"<h2>Media</h2>{_media(held, space.modalities)}"
         f"<h2>What it can</h2><p>{can}</p><h2>What it cannot</h2><p>{cannot}</p>"
         f"<h2>Credits</h2><pre class='notice'>{escape(_notice())}</pre></article>"
+    )
+
+
+def _listed(held: Mapping[str, int]) -> str:
+    names = [cards.NOUNS[kind][1] for kind in held if kind != "node"]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _media(held: Mapping[str, int], towers: Collection[str]) -> str:
+    """What the space can hold, with what is read and how it is found."""
+    how = HOW | {"film": ", and ".join(how for kind, how in SHOT.items() if kind in towers)}
+    rows = "".join(
+        f"<tr><th>{cards.TITLES[kind]}</th><td>{FORMATS[kind]}</td><td>{how[kind]}</td>"
+        f"<td>{count:,}</td></tr>"
+        for kind, count in held.items()
+    )
+    return (
+        "<table><thead><tr><th></th><th>formats</th><th>found by</th><th>held</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from store.library import LibraryError
-from ui import cards, icons
+from ui import cards, icons, search
 from ui.intake import State
 from ui.page import Page
 
@@ -22,7 +22,6 @@ Drawn = tuple[str, str, int, int]  # heading, list, offset, the library's versio
 
 PAGE_SIZE = 60
 POLL_SECONDS = 0.5
-MEDIA = [("All", ""), ("Pictures", "image"), ("Sounds", "audio")]
 SKIPS_SHOWN = 100
 MARKS = {"added": "Added", "present": "Already there", "skipped": "Skipped", "stopped": "Stopped"}
 
@@ -37,8 +36,8 @@ def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
         summary = gr.HTML("", elem_id="counts", apply_default_css=False)
         drop = gr.HTML(
             f"""<label id="drop" for="drop-input" tabindex="0" role="button">{icons.ADD}
-            <b>Drop pictures and sounds here</b><span>or choose files; they are copied into the
-            library</span><span id="sending" role="status"></span></label>
+            <b>Drop files here</b><span>pictures, sounds, films, texts or graphs; or choose them:
+            they are copied into the library</span><span id="sending" role="status"></span></label>
             <input type="file" id="drop-input" multiple hidden>""",
             elem_id="dropzone",
             apply_default_css=False,
@@ -66,7 +65,12 @@ def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
         )
         with gr.Row(elem_id="shelf-filters"):
             modality = gr.Radio(
-                MEDIA, value="", show_label=False, container=False, label="Show", elem_id="shelf-in"
+                search.media(page),
+                value="",
+                show_label=False,
+                container=False,
+                label="Show",
+                elem_id="shelf-in",
             )
         shelf = gr.HTML(
             "",
@@ -134,7 +138,8 @@ def _draw(page: Page, modality: str, start: int) -> Drawn:
     version = page.intake.version
     try:
         library = page.library
-        heading = cards.counted({kind: library.count(kind) for kind in library.modalities if kind != "node"})
+        kinds = [kind for kind in library.modalities if kind != "node"]
+        heading = cards.counted({kind: library.count(kind) for kind in kinds})
         return f"<h1>{heading}</h1>", *_shelf(library, modality or None, start, page.paths), version
     except LibraryError as error:
         return cards.sentence(str(error)), "", 0, version
@@ -230,11 +235,12 @@ def _shelf(library: Library, modality: str | None, start: int, paths: bool) -> t
         text = (
             f"There are no {cards.NOUNS[modality][1]} in the library yet."
             if modality
-            else "The library is empty: drop some pictures and sounds above."
+            else "The library is empty: drop some files above."
         )
         return cards.fresh(f'<p class="none">{text}</p>'), 0
     items = library.items(modality, offset=start, limit=PAGE_SIZE)
-    shown = "".join(_picked(cards.card(item, paths=paths), item) for item in items)
+    look = cards.Look(paths)
+    shown = "".join(_picked(cards.card(item, look=look), item) for item in items)
     pages = ""
     if total > PAGE_SIZE:
         last = min(start + PAGE_SIZE, total)
@@ -251,7 +257,7 @@ def _shelf(library: Library, modality: str | None, start: int, paths: bool) -> t
 
 def _picked(card: str, item: Any) -> str:
     """A card with the box that picks it for removing."""
-    title = escape(item.title, quote=True)
+    title = escape(cards.name(item), quote=True)
     return (
         f'<div class="cell {item.modality}">{card}<label class="pick">'
         f'<input type="checkbox" data-pick-id="{escape(item.id, quote=True)}" '

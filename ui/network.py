@@ -1,4 +1,4 @@
-"""The surroundings of a graph's node as a drawing: the node in the middle, its neighbours around."""
+"""A node's surroundings as a drawing: the node in the middle, its neighbours around it."""
 
 from __future__ import annotations
 

@@ -85,31 +85,61 @@
     return files;
   }
 
-  // ---- search ----
-  let similar = () => {};
-  let byFile = () => {};
+  // ---- search: the query is an object that the server answers and the address keeps ----
+  const EMPTY = { parts: [], chosen: {}, exact: true };
+  let asked = EMPTY; // what the results answer
+  let send = () => {}; // asks a query: send(query, {replace})
+  let combining = false; // whether the reader wants to put words together
+
+  const plus = (part) => send({ ...asked, parts: [...asked.parts, part] });
+  const similar = (id) => {
+    tab("Search");
+    window.scrollTo({ top: 0 });
+    send({ ...asked, parts: [{ by: "item", what: id, weight: 1 }] });
+  };
+  const steer = (id, weight) => {
+    if (asked.parts.some((part) => part.by === "item" && part.what === id)) {
+      say("This is part of the query already: change its weight above, or take it out.");
+      return;
+    }
+    tab("Search");
+    window.scrollTo({ top: 0 });
+    plus({ by: "item", what: id, weight });
+  };
+  const byFile = async (file, added = false) => {
+    if (!file) return;
+    tab("Search");
+    wait(true);
+    try {
+      const part = { by: "file", what: await upload(file), weight: 1 };
+      if (added) plus(part);
+      else send({ ...asked, parts: [part] });
+    } catch (error) {
+      wait(false);
+      say(error.message);
+    }
+  };
 
   function box(element, trigger) {
     const input = one("#by-file-input", element);
-    byFile = async (file) => {
-      if (!file) return;
-      tab("Search");
-      wait(true);
-      try {
-        trigger("file", { token: await upload(file) });
-      } catch (error) {
-        wait(false);
-        say(error.message);
-      }
-    };
-    one("#by-file", element).addEventListener("click", () => input.click());
+    let added = false;
+    one("#by-file", element).addEventListener("click", () => {
+      added = false;
+      input.click();
+    });
+    document.addEventListener("click", (event) => {
+      if (!event.target.closest?.("[data-file]")) return;
+      added = true;
+      input.click();
+    });
     one("#go", element).addEventListener("click", () => {
       wait(true);
       trigger("go", {});
     });
     input.addEventListener("change", () => {
-      byFile(input.files[0]);
+      byFile(input.files[0], added);
       input.value = "";
+      added = false;
     });
     document.addEventListener("keydown", (event) => {
       const target = event.target;
@@ -121,7 +151,7 @@
           first.focus();
         }
       }
-      const writing = target.closest?.("input, textarea, select, audio, dialog");
+      const writing = target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, dialog");
       if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         tab("Search");
@@ -133,46 +163,196 @@
     });
   }
 
+  // Words alone stand in the address as they are typed: to keep, to load again, to go back to.
+  const isPlain = (query) =>
+    query.exact && !Object.keys(query.chosen).length &&
+    (!query.parts.length || (query.parts.length === 1 && query.parts[0].by === "text" && query.parts[0].weight === 1));
+  const address = (query) => {
+    if (!isPlain(query)) return `?query=${encodeURIComponent(JSON.stringify(query))}`;
+    return query.parts.length ? `?q=${encodeURIComponent(query.parts[0].what)}` : location.pathname;
+  };
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
   function results(element, trigger, watch) {
-    const ask = (event, data) => {
+    let replace = true; // the first answer is to the address itself
+    send = (query, how = {}) => {
       wait(true);
-      trigger(event, data);
+      replace = Boolean(how.replace);
+      // A file may take long to read: searching by words does not wait for it.
+      trigger(query.parts.some((part) => part.by === "file") ? "read" : "ask", { query });
     };
-    similar = (id) => {
-      tab("Search");
-      window.scrollTo({ top: 0 });
-      ask("similar", { id });
-    };
-    // The words stand in the address: to go back to, to keep, to load again.
-    const asked = () => new URLSearchParams(location.search).get("q") || "";
     const note = () => {
-      const found = one(".found, .empty", element);
-      if (!found || one(".like", element)) return;
-      const words = found.dataset.q || "";
-      if (words === asked()) return;
-      history.pushState(null, "", words ? `?q=${encodeURIComponent(words)}` : location.pathname);
+      const bar = one("[data-query]", element);
+      if (!bar) return;
+      asked = JSON.parse(bar.dataset.query);
+      one("#search")?.classList.toggle("asked", asked.parts.length > 0);
+      fillFilter();
+      const state = history.state?.query;
+      if (state && same(state, asked)) {
+        replace = false;
+        return;
+      }
+      const depth = history.state?.depth || 0;
+      if (replace) history.replaceState({ query: asked, depth }, "", address(asked));
+      else history.pushState({ query: asked, depth: depth + 1 }, "", address(asked));
+      replace = false;
     };
     watch("value", () => {
       wait(false);
       note();
     });
-    window.addEventListener("popstate", () => ask("pick", { text: asked() }));
+    window.addEventListener("popstate", () => {
+      const typed = new URLSearchParams(location.search);
+      const words = typed.get("q");
+      let query = history.state?.query;
+      if (!query && typed.get("query")) query = JSON.parse(typed.get("query"));
+      query ||= { ...EMPTY, parts: words ? [{ by: "text", what: words, weight: 1 }] : [] };
+      send(query, { replace: true });
+    });
+    const back = () => {
+      if (history.state?.depth) history.back();
+      else send({ ...EMPTY, parts: asked.parts.filter((part) => part.by === "text" && part.weight > 0).slice(0, 1) });
+    };
+    const addWords = (weight) => {
+      const field = one("#add-words", element);
+      const what = field?.value.trim();
+      if (what) plus({ by: "text", what, weight });
+      else field?.focus();
+    };
     cards(element);
     element.addEventListener("click", (event) => {
-      const target = event.target.closest("[data-pick], [data-back], [data-tab], [data-jump]");
+      const target = event.target.closest(
+        "[data-pick], [data-back], [data-tab], [data-jump], [data-drop], [data-weigh], [data-words], " +
+          "[data-unfilter], [data-exact], [data-more], [data-steer]",
+      );
       if (!target) return;
-      if ("jump" in target.dataset) {
-        one(".found .sounds", element)?.scrollIntoView({ behavior: "smooth" });
-        return;
+      const told = target.dataset;
+      const at = Number(told.drop ?? told.weigh);
+      if ("jump" in told) {
+        all(".found section", element)[1]?.scrollIntoView({ behavior: "smooth" });
+      } else if ("pick" in told) send({ ...asked, parts: [{ by: "text", what: told.pick, weight: 1 }] });
+      else if ("tab" in told) tab(told.tab);
+      else if ("back" in told) back();
+      else if ("drop" in told) send({ ...asked, parts: asked.parts.filter((_, place) => place !== at) });
+      else if ("weigh" in told) {
+        const parts = asked.parts.map((part, place) => (place === at ? { ...part, weight: heavier(part.weight) } : part));
+        send({ ...asked, parts }, { replace: true });
+      } else if ("words" in told) addWords(Number(told.words));
+      else if ("unfilter" in told) unfilter(told.unfilter);
+      else if ("exact" in told) send({ ...asked, exact: true });
+      else if ("steer" in told) steer(target.closest("[data-id]").dataset.id, Number(told.steer));
+      else if ("more" in told) {
+        target.disabled = true;
+        const answer = one(".answer", element).dataset.answer;
+        trigger("more", { kind: told.more, offset: Number(told.offset), answer });
       }
-      if (target.dataset.pick) ask("pick", { text: target.dataset.pick });
-      else if (target.dataset.tab) tab(target.dataset.tab);
-      else ask("back", {});
+    });
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.id === "add-words") {
+        event.preventDefault();
+        addWords(event.target.value.startsWith("-") ? -0.5 : 1);
+      }
     });
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
-      if (one("[data-back]", element) && element.offsetParent) ask("back", {});
+      if (!element.offsetParent) return;
+      if (event.target.closest?.("#filter")) openFilter(false);
+      else if (event.target.closest?.("#q")) return;
+      else if (asked.parts.length && !isPlain(asked)) back();
       else if (event.target.closest?.("#results")) one("#q input")?.focus();
+    });
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest?.("#combine, #choose");
+      if (button?.id === "combine") {
+        combining = !combining;
+        button.setAttribute("aria-expanded", combining);
+        one("#search").classList.toggle("combining", combining);
+        if (combining) one("#add-words")?.focus();
+      } else if (button) openFilter(button.getAttribute("aria-expanded") !== "true");
+    });
+  }
+
+  // ½, 1, 2, and ½ again, of what leads there and of what leads away
+  const heavier = (weight) => Math.sign(weight) * ({ 0.5: 1, 1: 2, 2: 0.5 }[Math.abs(weight)] || 1);
+
+  // Hits that follow those on the page: they are put below, so that nothing that plays stops.
+  function following(element, watch) {
+    watch("value", () => {
+      const told = one("[data-for]", element);
+      const answer = one("#results .answer");
+      const button = answer && one(".more:disabled", answer);
+      if (!button || told?.dataset.for !== answer.dataset.answer) return;
+      const list = button.previousElementSibling;
+      const known = new Set(all("[data-id]", list).map((card) => card.dataset.id));
+      let first = null;
+      for (const node of [...told.children]) {
+        if (node.classList.contains("more") || node.classList.contains("answer")) continue;
+        if (known.has(node.dataset.id)) continue;
+        list.append(node);
+        first ||= one(".open", node);
+      }
+      const next = one(".more", told);
+      if (next) button.replaceWith(next);
+      else if (one(".say", told)) button.replaceWith(one(".say", told));
+      else button.remove();
+      first?.focus({ preventScroll: true });
+    });
+  }
+
+  // ---- the filter ----
+  const filterForm = () => one("#filter form");
+  let foldersKnown = false;
+
+  function openFilter(on) {
+    const form = filterForm();
+    form.hidden = !on;
+    one("#choose").setAttribute("aria-expanded", on);
+    if (!on) {
+      one("#choose").focus();
+      return;
+    }
+    form.querySelector("input").focus();
+    if (foldersKnown || !one("#folders")) return;
+    foldersKnown = true;
+    fetch("folders")
+      .then((answer) => (answer.ok ? answer.json() : []))
+      .then((names) => one("#folders").replaceChildren(...names.map((value) => make("option", { value }))))
+      .catch(() => {});
+  }
+
+  function fillFilter() {
+    const form = filterForm();
+    if (!form || form.contains(document.activeElement)) return;
+    for (const field of form.elements) {
+      if (field.name === "exact") field.checked = asked.exact;
+      else if (field.name) field.value = asked.chosen[field.name] || "";
+    }
+  }
+
+  function unfilter(names) {
+    const chosen = names ? { ...asked.chosen } : {};
+    for (const name of names.split(" ")) delete chosen[name];
+    document.activeElement?.blur();
+    send({ ...asked, chosen, exact: names ? asked.exact : true });
+  }
+
+  function filter(element) {
+    const form = one("form", element);
+    const apply = () => {
+      const chosen = {};
+      for (const field of form.elements) {
+        if (field.name && field.name !== "exact" && field.value.trim()) chosen[field.name] = field.value.trim();
+      }
+      const query = { ...asked, chosen, exact: form.elements.exact.checked };
+      if (!same(query, asked)) send(query);
+    };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      apply();
+    });
+    form.addEventListener("change", apply);
+    form.addEventListener("click", (event) => {
+      if ("unfilter" in event.target.dataset) unfilter("");
     });
   }
 
@@ -180,11 +360,17 @@
   function cards(element) {
     element.addEventListener("click", (event) => {
       const button = event.target.closest(".open");
-      if (button) view(button, element);
+      const node = event.target.closest("[data-node]");
+      if (button) view(button, element, node?.dataset.node);
     });
     element.addEventListener("keydown", (event) => {
       const here = event.target.closest(".open");
       if (!here || event.ctrlKey || event.metaKey || event.altKey) return;
+      if ("+-".includes(event.key) && one(".steer", here.parentElement)) {
+        event.preventDefault();
+        steer(here.parentElement.dataset.id, event.key === "+" ? 1 : -0.5);
+        return;
+      }
       const next = neighbour(here, all(".open", element), event.key);
       if (!next) return;
       event.preventDefault();
@@ -237,7 +423,7 @@
   const place = (part) => 100 * (MARGIN + (1 - 2 * MARGIN) * part);
 
   function hush(playing) {
-    for (const audio of all("audio")) if (audio !== playing) audio.pause();
+    for (const other of all("audio, video")) if (other !== playing) other.pause();
   }
 
   function broken(node) {
@@ -245,42 +431,86 @@
     if (node.tagName === "AUDIO" && node.error) {
       node.replaceWith(make("p", { class: "gone" }, "This browser cannot play this kind of sound."));
     }
+    if (node.tagName === "VIDEO" && node.error) node.replaceWith(...unplayed(node.poster));
   }
 
   // ---- the viewer: one item, large ----
   let viewer = null;
-  let shown = null; // the button the viewer shows the item of
+  let shown = null; // the button the viewer was opened or stepped to
   let around = null; // the element whose items the viewer walks through
+  let item = null; // what it shows: the button's item, or one reached from there
+  let trail = []; // the items by which it was reached
 
-  function view(button, element) {
+  function view(button, element, node) {
     shown = button;
     around = element;
+    trail = [];
+    item = JSON.parse(shown.dataset.item);
     if (!viewer) viewer = makeViewer();
     fill();
     if (!viewer.open) viewer.showModal();
+    if (node) visit(node);
+    else one("video", viewer)?.play().catch(() => {});
+    focusViewer();
+  }
+
+  // A node's neighbour, or its graph.
+  async function visit(id) {
+    const from = item;
+    const answer = await fetch(`item/${encodeURIComponent(id)}`).catch(() => null);
+    const told = answer && (await answer.json().catch(() => null));
+    if (from !== item || !viewer.open) return;
+    if (!answer?.ok) {
+      say(told?.detail || "Anyfind does not answer.");
+      return;
+    }
+    trail.push(item);
+    item = told;
+    fill();
+    focusViewer();
+  }
+
+  function focusViewer() {
+    (one("video, audio", viewer) ? one(".stage", viewer) : one('[data-act="similar"]', viewer)).focus({ preventScroll: true });
   }
 
   function makeViewer() {
     const dialog = make("dialog", { id: "viewer", "aria-label": "One item" });
     document.body.append(dialog);
     dialog.addEventListener("click", (event) => {
-      const act = event.target.closest("[data-act]")?.dataset.act;
+      const target = event.target.closest("[data-act], [data-node]");
+      const act = target?.dataset.act;
       if (event.target === dialog || act === "close") dialog.close();
       else if (act === "next") step(1);
       else if (act === "back") step(-1);
-      else if (act === "similar") {
-        const id = JSON.parse(shown.dataset.item).id;
+      else if (act === "return") {
+        item = trail.pop();
+        fill();
+        focusViewer();
+      } else if (target?.dataset.node) visit(target.dataset.node);
+      else if (act) {
+        const id = item.id;
         dialog.close();
-        similar(id);
+        if (act === "similar") similar(id);
+        else steer(id, act === "more" ? 1 : -0.5);
       }
     });
     dialog.addEventListener("keydown", (event) => {
-      if (event.target.tagName === "AUDIO") return;
+      const playing = one("audio, video", dialog);
+      if (event.key === " " && playing && event.target !== playing) {
+        event.preventDefault();
+        if (playing.paused) playing.play().catch(() => {});
+        else playing.pause();
+      }
+      if (event.target === playing) return;
       if (event.key === "ArrowRight") step(1);
       if (event.key === "ArrowLeft") step(-1);
     });
+    dialog.addEventListener("keyup", (event) => {
+      if (event.key === " " && one("audio, video", dialog)) event.preventDefault();
+    });
     dialog.addEventListener("close", () => {
-      all("audio", dialog).forEach((audio) => audio.pause());
+      all("audio, video", dialog).forEach((media) => media.pause());
       dialog.replaceChildren();
       if (shown?.isConnected) shown.focus();
     });
@@ -295,50 +525,143 @@
     const next = list[list.indexOf(shown) + by];
     if (!next) return;
     shown = next;
+    trail = [];
+    item = JSON.parse(shown.dataset.item);
     shown.scrollIntoView({ block: "nearest" });
     fill();
+    focusViewer();
   }
 
+  const STAGES = { image: picture, audio: sound, film, text: passage, graph: drawing, node: network };
+
   function fill() {
-    const item = JSON.parse(shown.dataset.item);
     const list = all(".open", around);
     const at = list.indexOf(shown);
     const facts = make("dl", {});
     for (const [name, what] of item.facts) {
       facts.append(make("dt", {}, name), make("dd", {}, what));
     }
-    const icon = (name, label, act, off) =>
+    const button = (name, label, act, off) =>
       make("button", { type: "button", class: name, "aria-label": label, title: label, "data-act": act, disabled: off });
     const note = item.missing
       ? make("p", { class: "gone" }, "The original file is gone from where it lay. Anyfind still has its preview.")
       : null;
     const original = item.missing
       ? null
-      : make("a", { class: "quiet", href: `media/${item.id}`, target: "_blank", rel: "noopener" }, "Open the original");
+      : make("a", { class: "quiet", href: item.source.replace(/#t=.*/, ""), target: "_blank", rel: "noopener" },
+        item.saved ? "Save the original" : "Open the original");
+    const composed = item.steered && asked.parts.length
+      ? make("div", { class: "pairing" }, make("span", {}, "Add to the query:"),
+        make("button", { type: "button", class: "quiet", "data-act": "more" }, "+ like this"),
+        make("button", { type: "button", class: "quiet", "data-act": "less" }, "− like this"))
+      : null;
+    const last = trail.at(-1);
     viewer.replaceChildren(
-      item.kind === "image" ? picture(item) : sound(item),
+      STAGES[item.kind](item),
       make(
         "aside",
         {},
+        last ? make("button", { type: "button", class: "trail", "data-act": "return" }, `‹ ${last.title}`) : null,
         make("h2", {}, item.title),
         note,
+        item.net ? neighbours(item.net) : null,
         facts,
         make("div", { class: "acts" },
           make("button", { type: "button", class: "primary", "data-act": "similar" }, "More like this"),
           original,
         ),
+        composed,
       ),
-      icon("x", "Close", "close", false),
-      icon("prev", "Previous", "back", at <= 0),
-      icon("next", "Next", "next", at >= list.length - 1),
+      button("x", "Close", "close", false),
+      button("prev", "Previous", "back", at <= 0),
+      button("next", "Next", "next", at >= list.length - 1),
     );
     viewer.dataset.kind = item.kind;
-    one('[data-act="similar"]', viewer).focus({ preventScroll: true });
+  }
+
+  const stage = (kind, ...children) => make("div", { class: `stage ${kind}`, tabindex: "-1" }, ...children);
+
+  const unplayed = (poster) => [
+    make("img", { src: poster, alt: "" }),
+    make("p", { class: "unplayed" }, "This browser may not play this kind of film: open the original in a player."),
+  ];
+
+  function film(item) {
+    if (item.missing || !item.plays) {
+      return stage("film", ...(item.missing ? [make("img", { src: item.preview, alt: "" })] : unplayed(item.preview)));
+    }
+    const video = make("video", { controls: true, playsinline: true, preload: "metadata", poster: item.preview, src: item.source });
+    // Not every browser goes by the address's fragment.
+    video.addEventListener("loadedmetadata", () => {
+      if (item.start && Math.abs(video.currentTime - item.start) > 0.3) video.currentTime = item.start;
+    }, { once: true });
+    return stage("film", video);
+  }
+
+  function passage(item) {
+    if (!item.said) return drawing(item);
+    const quote = make("blockquote", {});
+    for (const [text, marked] of item.said) quote.append(marked ? make("mark", {}, text) : text);
+    const page = stage("text", quote);
+    page.tabIndex = 0; // a long one is scrolled by keys
+    return page;
+  }
+
+  function drawing(item) {
+    return stage(item.kind, make("img", { src: item.preview, alt: item.title }));
+  }
+
+  // A node with its neighbours around it; which of them stands where the server has said.
+  function network(item) {
+    const [width, height] = [860, 640];
+    const svg = (tag, attributes, ...children) => {
+      const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+      node.append(...children);
+      return node;
+    };
+    const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+    const { nodes, ties, label } = item.net;
+    const crowded = nodes.length > 9;
+    const at = nodes.map((node) => [width / 2 + 300 * node.x, height / 2 + 245 * node.y]);
+    const middle = [width / 2, height / 2];
+    const line = (name, [x1, y1], [x2, y2]) => svg("line", { class: name, x1, y1, x2, y2 });
+    const drawn = svg("svg", { class: "net", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${label} and its neighbours` });
+    for (const [a, b] of ties) drawn.append(line("tie", at[a], at[b]));
+    for (const place of at) drawn.append(line("edge", middle, place));
+    nodes.forEach((node, place) => {
+      const [x, y] = at[place];
+      const above = y < height / 2;
+      drawn.append(
+        svg("g", { "data-node": node.id, role: "button", "aria-label": `Go to ${node.label}` },
+          svg("title", {}, node.said ? `${node.label} (${node.said})` : node.label),
+          svg("circle", { class: "reach", cx: x, cy: y, r: 24 }),
+          svg("circle", { cx: x, cy: y, r: 10 }),
+          svg("text", { x, y: above ? y - 18 : y + 30 }, short(node.label, crowded ? 16 : 24)),
+        ),
+      );
+    });
+    drawn.append(
+      svg("circle", { class: "self", cx: middle[0], cy: middle[1], r: 18 }),
+      svg("text", { class: "self", x: middle[0], y: middle[1] + 42 }, short(label, 30)),
+    );
+    return stage("node", drawn);
+  }
+
+  // The same as a list, for keys and for what the edges say.
+  function neighbours(net) {
+    const list = make("ul", { class: "neighbours" });
+    for (const node of net.nodes) {
+      list.append(make("li", {}, make("button", { type: "button", "data-node": node.id }, node.label),
+        node.said ? make("small", {}, node.said) : null));
+    }
+    const many = net.degree > net.nodes.length ? `${net.nodes.length} of ${net.degree} neighbours` : `${net.degree} neighbour${net.degree === 1 ? "" : "s"}`;
+    return make("div", {}, make("p", { class: "many" }, many), list,
+      make("button", { type: "button", class: "whole", "data-node": net.graph }, "The whole graph"));
   }
 
   function picture(item) {
-    const preview = `preview/${item.id}`;
-    const image = make("img", { src: preview, alt: item.title, class: "soft" });
+    const image = make("img", { src: item.preview, alt: item.title, class: "soft" });
     if (!item.missing) {
       // The preview is there at once; the original takes its place when it has come.
       const full = new Image();
@@ -349,21 +672,21 @@
       full.onerror = () => image.classList.remove("soft");
       full.src = `media/${item.id}`;
     } else image.classList.remove("soft");
-    return make("div", { class: "stage" }, image);
+    return stage("image", image);
   }
 
   function sound(item) {
-    const wave = make("div", { class: "wave" }, make("img", { src: `preview/${item.id}`, alt: "" }));
+    const wave = make("div", { class: "wave" }, make("img", { src: item.preview, alt: "" }));
     if (item.start !== null && item.seconds) {
       const left = place(item.start / item.seconds);
       const right = place(item.end / item.seconds);
       wave.append(make("span", { class: "mark", style: `left:${left}%;width:${right - left}%` }));
     }
     wave.append(make("span", { class: "head" }));
-    const stage = make("div", { class: "stage sound" }, wave);
-    if (item.missing) return stage;
+    const heard = stage("sound", wave);
+    if (item.missing) return heard;
     const audio = make("audio", { controls: true, preload: "none", src: item.source });
-    stage.append(audio);
+    heard.append(audio);
     wave.addEventListener("click", (event) => {
       const across = wave.getBoundingClientRect();
       const part = ((event.clientX - across.left) / across.width - MARGIN) / (1 - 2 * MARGIN);
@@ -371,11 +694,11 @@
       audio.currentTime = Math.min(Math.max(part, 0), 1) * (item.seconds || 0);
       audio.play();
     });
-    return stage;
+    return heard;
   }
 
   // ---- library ----
-  let send = () => {};
+  let sendFiles = () => {};
   let stopSending = () => {};
 
   function drop(element, trigger) {
@@ -407,7 +730,7 @@
         tell(null, 0);
       }
     }
-    send = (files) => {
+    sendFiles = (files) => {
       if (!total) name = newName();
       queue.push(...files);
       total += files.length;
@@ -419,7 +742,7 @@
       name = newName(); // what is dropped from now on is not stopped, even while a file is on its way
     };
     input.addEventListener("change", () => {
-      send([...input.files]);
+      sendFiles([...input.files]);
       input.value = "";
     });
     one("#drop", element).addEventListener("keydown", (event) => {
@@ -541,10 +864,11 @@
     depth = 0;
     over(false);
     const adding = inLibrary();
+    const onBar = Boolean(event.target.closest?.(".terms"));
     const files = await dropped(event.dataTransfer);
-    if (adding) send(files);
-    else byFile(files[0]);
+    if (adding) sendFiles(files);
+    else byFile(files[0], onBar);
   });
 
-  window.anyfind = { box, results, drop, progress, shelf };
+  window.anyfind = { box, results, following, filter, drop, progress, shelf };
 })();

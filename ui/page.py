@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ui.intake import Intake
 from ui.uploads import Uploads
@@ -19,6 +19,7 @@ class Page:
     intake: Intake
     local: bool  # bound to loopback: the reader sits at this machine
     script: str  # tag that loads page.js before a component's own script runs
+    vectors: dict[str, Any] = field(default_factory=dict)  # of uploads searched by, by their tokens
 
     @property
     def paths(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +34,7 @@ def mark(text: str, wanted: str) -> Marked:
 
 
 def excerpt(pieces: Marked) -> Marked:
-    """The passage from a little before its first marked word on, for a card that shows few lines."""
+    """The passage from a little before its first marked word on, for a card of few lines."""
     before, *rest = pieces or [("", False)]
     if not rest or before[1] or len(before[0]) <= 2 * BEFORE:
         return pieces
@@ -47,7 +46,7 @@ def _alike(a: str, b: str) -> bool:
     """Whether they are forms of one word: "church", "churches"."""
     if a == b:
         return True
-    shared = len(os.path.commonprefix([a, b]))
     short, long = sorted((len(a), len(b)))
+    shared = next((place for place in range(short) if a[place] != b[place]), short)
     rest = short - shared
     return shared >= 3 and long - shared <= 3 and (rest == 0 or (shared >= 5 and rest <= 1))

@@ -85,7 +85,7 @@ class Query:
 
 
 def read_query(raw: Any) -> Query:
-    """A query from what a browser sent, or from `Query.as_json`; what makes no sense is left out."""
+    """A query from a browser, or from `Query.as_json`; what makes no sense is left out."""
     if isinstance(raw, str):
         try:
             raw = json.loads(raw)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
@@ -16,8 +20,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui import theme
+from ui import cards, theme
 from ui.page import Page
+
+if TYPE_CHECKING:
+    from store.library import Item
+
+RECENT, FOLDERS = 2_000, 100  # items looked at, and folders offered to the filter
 
 # Gradio's page needs eval (its HTML component) and inline styles; what matters here is that it
 # can load from and speak to nobody but this server, whatever a file's title may hold.
@@ -36,7 +45,8 @@ ALONE = (
     "sandbox allow-same-origin"
 )
 
-# What a browser may show in place, by the content's first bytes: (offset, bytes, type).
+# What a browser may show in place, by the content's first bytes: (offset, bytes, type). A
+# container that holds sounds or films is served as what the library took it for.
 SIGNATURES = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -47,16 +57,20 @@ SIGNATURES = (
     (8, b"WAVE", "audio/wav"),
     (0, b"fLaC", "audio/flac"),
     (0, b"OggS", "audio/ogg"),
+    (0, b"OggS", "video/ogg"),
     (0, b"ID3", "audio/mpeg"),
     (8, b"AIFF", "audio/aiff"),
     (8, b"AIFC", "audio/aiff"),
     (0, b"\xff\xf1", "audio/aac"),
     (0, b"\xff\xf9", "audio/aac"),
     (4, b"ftyp", "audio/mp4"),
+    (4, b"ftyp", "video/mp4"),
     (0, b"\x1aE\xdf\xa3", "audio/webm"),
+    (0, b"\x1aE\xdf\xa3", "video/webm"),
     *((0, bytes((0xFF, second)), "audio/mpeg") for second in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2)),
 )
 UNKNOWN = "application/octet-stream"
+ENCODING = re.compile(r"[a-z0-9_-]{1,20}")
 
 # What Gradio would serve or fetch by an address of the caller's choosing, and its own way in for
 # files, which this page does not use.
@@ -76,14 +90,29 @@ CLOSED = (
 )
 
 
-def content_type(path: Path, modality: str) -> str:
-    """The type to serve a file as: a known picture or sound of its medium, or plain bytes."""
+def content_type(path: Path, item: Item) -> str:
+    """The type to serve a file as: a known picture, sound or film as the library holds it, a PDF,
+    a text without markup; or bytes to be saved."""
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(1024)
+    if item.modality == "text":
+        return _text_type(head, path.suffix.lower(), str(item.details.get("encoding", "")))
+    family = {"film": "video/"}.get(item.modality, item.modality + "/")
     for offset, signature, kind in SIGNATURES:
-        if head[offset : offset + len(signature)] == signature:
-            return kind if kind.startswith(modality + "/") else UNKNOWN
+        if head[offset : offset + len(signature)] == signature and kind.startswith(family):
+            return kind
     return UNKNOWN
+
+
+def _text_type(head: bytes, suffix: str, encoding: str) -> str:
+    if head.startswith(b"%PDF-"):
+        return "application/pdf"
+    # A web page would be one of this address: it is saved, as what has no text in it.
+    if suffix in cards.SAVED or not ENCODING.fullmatch(encoding):
+        return UNKNOWN
+    if head.startswith(b"PK") or (b"\0" in head and not encoding.startswith("utf-16")):
+        return UNKNOWN
+    return f"text/plain; charset={encoding.replace('_', '-')}"
 
 
 class Gate:
@@ -112,17 +141,6 @@ class Gate:
 def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
     """Puts the routes into the app; they must come before Gradio's, which takes all the rest."""
 
-    @app.get("/preview/{item_id}")
-    def preview(item_id: str, request: Request) -> Response:
-        gate(request)
-        if page.library.get(item_id) is None:
-            raise HTTPException(404, "There is no such item in the library.")
-        path = page.library.preview(item_id)
-        if not path.is_file():
-            raise HTTPException(404, "This item has no preview.")
-        headers = {"Cache-Control": "private, max-age=86400"}
-        return FileResponse(path, media_type="image/webp", headers=headers)
-
     @app.api_route("/media/{item_id}", methods=["GET", "HEAD"])
     def media(item_id: str, request: Request) -> Response:
         gate(request)
@@ -131,7 +149,7 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
             raise HTTPException(404, "There is no such item in the library.")
         path = page.library.original(item_id)
         try:
-            kind = content_type(path, item.modality) if path is not None else None
+            kind = content_type(path, item) if path is not None else None
         except OSError:
             kind = None
         if path is None or kind is None:
@@ -145,6 +163,8 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
             "Content-Disposition": f"{place}; filename*=UTF-8''{quote(name, safe='')}",
         }
         return FileResponse(path, media_type=kind, headers=headers)
+
+    _tell(app, page, gate)
 
     @app.post("/upload")
     async def upload(request: Request, name: str, drop: str = "") -> Response:
@@ -185,6 +205,41 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
     @app.exception_handler(HTTPException)
     async def sentence(_: Request, error: HTTPException) -> Response:
         return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+
+
+def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
+    """What the page asks of an item, and of all."""
+
+    @app.get("/preview/{item_id}")
+    def preview(item_id: str, request: Request) -> Response:
+        gate(request)
+        item = page.library.get(item_id)
+        if item is None or item.modality == "node":
+            raise HTTPException(404, "There is no such item in the library.")
+        path = page.library.preview(item_id)
+        if not path.is_file():
+            raise HTTPException(404, "This item has no preview.")
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return FileResponse(path, media_type="image/webp", headers=headers)
+
+    @app.get("/item/{item_id}")
+    def item(item_id: str, request: Request) -> Response:
+        gate(request)
+        found = page.library.get(item_id)
+        if found is None:
+            raise HTTPException(404, "This is not in the library, or says nothing to be found by.")
+        told = cards.data(found, None, None, cards.Look(page.paths, steered=True))
+        return Response(cards.plain(json.dumps(told)), media_type="application/json")
+
+    @app.get("/folders")
+    def folders(request: Request) -> Response:
+        gate(request)
+        if not page.paths:
+            raise HTTPException(404, "There is nothing here.")
+        recent = page.library.items(limit=RECENT)
+        found = Counter(os.path.dirname(item.path) for item in recent if not item.copied)
+        names = sorted(cards.plain(name) for name, _ in found.most_common(FOLDERS))
+        return JSONResponse(names)
 
 
 def _constant(content: str | bytes, kind: str) -> Callable[[], Response]:

@@ -1,43 +1,54 @@
-"""The Search tab: words, or a picture or sound dropped in, and what lies nearest to them."""
+"""The Search tab: words, items and files put together into a query, and what lies nearest to it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from store.library import Term
-from ui import cards, icons
+from store.streams import MODALITIES
+from ui import cards, icons, terms
 from ui.errors import TOLD
 from ui.page import Page
+from ui.query import Part, Query, QueryError, read_filter, read_query
 
 if TYPE_CHECKING:
-    from store.library import Hit
+    from store.library import Answer, Filter, Hit
 
 EXAMPLES = ["a cat", "a dog barking", "a rocket", "piano", "a cup of coffee", "rain"]
-MEDIA = [("All", ""), ("Pictures", "image"), ("Sounds", "audio")]
-COUNTS = [12, 24, 48]
+APART, ALONE = 12, 24  # hits shown first: of each medium, and of one or of all in one list
 NEWEST = 48  # items shown before the first search
+LESS = -0.5  # as on the command line: all of it would lead to what has nothing to do with either
+LAYOUTS = [("Apart", "apart"), ("Together", "together")]
 
 FAULT = "Something went wrong inside Anyfind; its log has the details."
 
 log = logging.getLogger(__name__)
 
 UNSEEN = -1
-Query = dict[str, str]  # {"by": "text" | "item" | "file" | "", "what": words, id or token}
-Shown = tuple[str, Query, int]  # results, what was asked, the library's version they are of
+Shown = tuple[str, str, int]  # results, what was asked, the library's version they are of
 
 
-def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
+def media(page: Page) -> list[tuple[str, str]]:
+    """What to look in: all, or one of the media that the space can hold; nodes are in graphs."""
+    held = [kind for kind in page.library.modalities if kind != "node"]
+    return [("All", ""), *((cards.TITLES[kind], kind) for kind in held)]
+
+
+def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     """Draws the tab; returns its components and what fills them when the page is opened."""
-    query = gr.State({"by": "", "what": ""})
+    query = gr.State(Query().as_json())
     seen = gr.State(UNSEEN)  # the library's version that the results show
+    kinds = [title.lower() for title, kind in media(page) if kind]
     with gr.Column(elem_id="search"):
         gr.HTML(
-            "<h1>Find pictures and sounds by words</h1>", elem_id="promise", apply_default_css=False
+            f"<h1>Find {', '.join(kinds[:-1])} and {kinds[-1]} by words</h1>",
+            elem_id="promise",
+            apply_default_css=False,
         )
         with gr.Row(elem_id="box"):
             words = gr.Textbox(
@@ -55,66 +66,89 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
                 ),
             )
             beside = gr.HTML(
-                f"""<button type="button" id="by-file" aria-label="Search by a picture or a sound"
-                title="Search by a picture or a sound: choose it, or drop it anywhere here"
+                f"""<button type="button" id="by-file" aria-label="Search by a file"
+                title="Search by a file: choose it, or drop it anywhere here"
                 >{icons.LENS}</button><input type="file" id="by-file-input" hidden
-                accept="image/*,audio/*"><button type="button" id="go" aria-label="Search"
+                ><button type="button" id="go" aria-label="Search"
                 title="Search">{icons.ARROW}</button>""",
                 elem_id="beside",
                 apply_default_css=False,
-                js_on_load="anyfind.box(element, trigger, ['file', 'go'])",
+                js_on_load="anyfind.box(element, trigger, ['go'])",
                 head=page.script,
             )
         with gr.Row(elem_id="filters"):
             modality = gr.Radio(
-                MEDIA, value="", show_label=False, container=False, label="Look in", elem_id="media"
+                media(page),
+                value="",
+                show_label=False,
+                container=False,
+                label="Look in",
+                elem_id="media",
             )
-            count = gr.Radio(
-                COUNTS, value=12, show_label=False, container=False, label="Show", elem_id="count"
+            layout = gr.Radio(
+                LAYOUTS,
+                value=LAYOUTS[0][1],
+                show_label=False,
+                container=False,
+                label="Show the media",
+                elem_id="layout",
             )
+            gr.HTML(terms.BUTTONS, elem_id="refine", apply_default_css=False)
+        gr.HTML(
+            terms.form(page.paths),
+            elem_id="filter",
+            apply_default_css=False,
+            js_on_load="anyfind.filter(element)",
+            head=page.script,
+        )
         results = gr.HTML(
             "",
             elem_id="results",
             apply_default_css=False,
-            js_on_load="anyfind.results(element, trigger, watch, ['similar', 'back', 'pick'])",
+            js_on_load="anyfind.results(element, trigger, watch, ['ask', 'read', 'more'])",
+            head=page.script,
+        )
+        following = gr.HTML(
+            "",
+            elem_id="following",
+            apply_default_css=False,
+            js_on_load="anyfind.following(element, watch)",
             head=page.script,
         )
 
-    def answer(query: Query, modality: str, count: int) -> str:
-        try:
-            return _answer(page, query, modality or None, int(count))
-        except TOLD as error:
-            return cards.sentence(str(error))
-        except Exception:
-            log.exception("a search failed")
-            return cards.sentence(FAULT)
+    def answer(asked: Query, modality: str, layout: str) -> str:
+        head = terms.bar(page, asked)
+        return cards.fresh(head + _guarded(lambda: _answer(page, asked, modality, layout)))
 
-    def show(query: Query, modality: str, count: int) -> Shown:
+    def show(asked: str, modality: str, layout: str) -> Shown:
         version = page.intake.version
-        return answer(query, modality, count), query, version
+        return answer(read_query(asked), modality, layout), asked, version
 
-    def by_words(text: str, modality: str, count: int) -> Shown:
-        text = text.strip()
-        return show({"by": "text" if text else "", "what": text}, modality, count)
+    def by_words(text: str, asked: str, modality: str, layout: str) -> Shown:
+        return show(read_query(asked).retyped(text).as_json(), modality, layout)
 
-    def pick(modality: str, count: int, event: gr.EventData) -> tuple[str, str, Query, int]:
-        return str(event.text), *by_words(str(event.text), modality, count)
+    def ask(modality: str, layout: str, event: gr.EventData) -> tuple[str, str, str, int]:
+        asked = read_query(event.query)
+        return asked.words, *show(asked.as_json(), modality, layout)
 
-    def by_item(modality: str, count: int, event: gr.EventData) -> Shown:
-        return show({"by": "item", "what": str(event.id)}, modality, count)
-
-    def by_file(modality: str, count: int, event: gr.EventData) -> Shown:
-        return show({"by": "file", "what": str(event.token)}, modality, count)
-
-    def again(query: Query, modality: str, count: int, version: int) -> Any:
+    def again(asked: str, modality: str, layout: str, version: int) -> Any:
         # The tab is also selected while the page opens, when nothing is shown yet.
         if version in (UNSEEN, page.intake.version):
             return (gr.skip(),) * 3
-        return show(query, modality, count)
+        return show(asked, modality, layout)
 
-    def opened(request: gr.Request) -> tuple[str, str, Query, int]:
-        text = str(request.query_params.get("q", ""))
-        return text, *by_words(text, "", COUNTS[0])
+    def go_on(asked: str, event: gr.EventData) -> str:
+        kind, offset, told = str(event.kind), event.offset, str(event.answer)
+        if kind not in ("", *MODALITIES) or not isinstance(offset, int) or offset < 0:
+            return gr.skip()
+        inside = _guarded(lambda: _following(page, read_query(asked), kind, offset))
+        return cards.fresh(f'<div data-for="{escape(told, quote=True)}">{inside}</div>')
+
+    def opened(request: gr.Request) -> tuple[str, str, str, int]:
+        asked = read_query(str(request.query_params.get("query", "")))
+        if not asked.parts:
+            asked = asked.retyped(str(request.query_params.get("q", "")))
+        return asked.words, *show(asked.as_json(), "", LAYOUTS[0][1])
 
     # One at a time: answers come in the order of the questions. A file may take long to read, so
     # searching by one has a queue of its own.
@@ -122,95 +156,180 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], Any]]:
         "show_progress": "hidden",
         "api_visibility": "private",
         "concurrency_limit": 1,
-        "trigger_mode": "always_last",
     }
+    last: dict[str, Any] = how | {"trigger_mode": "always_last"}
     found = [results, query, seen]
-    given = [modality, count]
-    quick = how | {"concurrency_id": "search"}
-    words.submit(by_words, [words, *given], found, **quick)
-    beside.go(by_words, [words, *given], found, **quick)
-    results.back(by_words, [words, *given], found, **quick)
-    results.pick(pick, given, [words, *found], **quick)
-    results.similar(by_item, given, found, **quick)
-    gr.on([modality.change, count.change], show, [query, *given], found, **quick)
+    given = [modality, layout]
+    quick = last | {"concurrency_id": "search"}
+    words.submit(by_words, [words, query, *given], found, **quick)
+    beside.go(by_words, [words, query, *given], found, **quick)
+    results.ask(ask, given, [words, *found], **quick)
+    results.read(ask, given, [words, *found], concurrency_id="search by file", **last)
+    results.more(go_on, [query], following, concurrency_id="search", trigger_mode="multiple", **how)
+    gr.on([modality.change, layout.change], show, [query, *given], found, **quick)
     tab.select(again, [query, *given, seen], found, **quick)
-    beside.file(by_file, given, found, concurrency_id="search by file", **how)
     gr.api(
         _endpoint(page),
         api_name="search",
-        api_description="The nearest pictures or sounds to a text, best first.",
+        api_description="The nearest items to a text, to items, or to both, best first.",
         concurrency_id="endpoint",
         concurrency_limit=4,
     )
     return [words, *found], opened
 
 
-def _answer(page: Page, query: Query, modality: str | None, count: int) -> str:
+def _guarded(answer: Callable[[], str]) -> str:
+    """The answer, or a sentence that says why there is none."""
+    try:
+        return answer()
+    except (*TOLD, QueryError) as error:
+        return cards.sentence(str(error))
+    except Exception:
+        log.exception("a search failed")
+        return cards.sentence(FAULT)
+
+
+def _answer(page: Page, query: Query, modality: str, layout: str) -> str:
     library = page.library
-    if query["by"] == "":
-        return _start(page, modality)
-    kinds = [modality] if modality else ["image", "audio"]
-    if library.count() == 0:
-        return _start(page, modality)
-    address, nothing = "", set()
-    if query["by"] == "text":
-        head = ""
-        address = f' data-q="{escape(query["what"], quote=True)}"'
-        answers = {kind: library.find([Term(query["what"])], kind, count) for kind in kinds}
-        hits = {kind: answer.hits for kind, answer in answers.items()}
-        nothing = {kind for kind, answer in answers.items() if kind in answer.far}
-    elif query["by"] == "item":
-        item = library.get(query["what"])
-        if item is None:
-            return cards.sentence("This item is no longer in the library; search again.")
-        head = _like(item.title, item.id)
-        hits = {kind: library.similar(item.id, kind, count) for kind in kinds}
-    else:
-        upload = page.uploads.get(query["what"])
-        if upload is None:
-            return cards.sentence("The file you searched by is no longer here; drop it in again.")
-        head = _like(upload.name, None)
+    if not query.parts or library.count() == 0:
+        return _start(page, modality or None)
+    asked, chosen = _terms(page, query), read_filter(query.chosen, paths=page.paths)
+    if not modality and layout == "together":
+        return _together(page, query, asked, chosen)
+    kinds = _kinds(page, modality)
+    answers = {
+        kind: library.find(asked, kind, _count(modality), chosen=chosen, exact=query.exact)
+        for kind in kinds
+    }
+    shown = [kind for kind in kinds if answers[kind].hits] or ([modality] if modality else [])
+    sections = []
+    for place, kind in enumerate(shown):
+        jump = place == 0 and len(shown) > 1
+        sections.append(_section(page, query, kind, answers[kind], jump=jump))
+    far = [_far(page, query, kind, answers[kind]) for kind in shown]
+    told = cards.counted({kind: len(answer.hits) for kind, answer in answers.items()})
+    return _found(query, sections, shown, " ".join([f"{told} found.", *filter(None, far)]))
+
+
+def _together(page: Page, query: Query, asked: Sequence[Term], chosen: Filter | None) -> str:
+    """All media in one list."""
+    answer = page.library.find(asked, None, ALONE, chosen=chosen, exact=query.exact)
+    far = ""
+    among = {hit.modality for hit in answer.hits}
+    if among and among <= answer.far:
+        far = cards.nothing_close(query.words, _held(page, sorted(among, key=MODALITIES.index)))
+    shown = _cards(page, query, "", answer.hits, 1)
+    note = f"nearest of {page.library.count():,}"
+    more = cards.more("", ALONE) if answer.more else ""
+    sections = [cards.section("", shown, note, far=far, more=more)] if shown else []
+    heard = f"{len(shown)} found. {far}"
+    return _found(query, sections, [""], heard.strip())
+
+
+def _found(query: Query, sections: Sequence[str], kinds: Sequence[str], heard: str) -> str:
+    if not sections:
+        why = "Nothing in the library fits the filter." if query.chosen else "Nothing was found."
+        sections = [
+            f'<div class="empty small"><p>{why}</p><button type="button" class="primary" '
+            'data-unfilter="">Clear the filter</button></div>'
+        ]
+    shape = "both" if "audio" in kinds and len(kinds) > 1 else "one"
+    return (
+        f'<p class="heard" role="status">{escape(heard)}</p>'
+        f'<div class="found query {shape}">{"".join(sections)}</div>'
+    )
+
+
+def _kinds(page: Page, modality: str) -> list[str]:
+    """The media to look in, a graph's nodes with it."""
+    wanted = {"": page.library.modalities, "graph": ["graph", "node"]}
+    return wanted.get(modality, [modality])
+
+
+def _held(page: Page, kinds: Sequence[str]) -> dict[str, int]:
+    return {kind: page.library.count(kind) for kind in kinds}
+
+
+def _count(modality: str) -> int:
+    return ALONE if modality else APART
+
+
+def _far(page: Page, query: Query, kind: str, answer: Answer) -> str:
+    if kind not in answer.far:
+        return ""
+    return cards.nothing_close(query.wanted, _held(page, [kind]))
+
+
+def _section(page: Page, query: Query, kind: str, answer: Answer, *, jump: bool) -> str:
+    total = page.library.count(kind)
+    nouns = cards.NOUNS[kind][1]
+    if not total:
+        return (
+            f'<div class="empty small"><p>There are no {nouns} in the library yet.</p>'
+            '<button type="button" class="primary" data-tab="Library">Add files</button></div>'
+        )
+    if not answer.hits:
+        why = "fits the filter" if query.chosen else "was found"
+        return cards.section(kind, [], f"None of your {cards.number(total, kind)} {why}.")
+    shown = _cards(page, query, kind, answer.hits, 1)
+    few = not answer.more and len(answer.hits) == total
+    note = "nearest first" if few or query.chosen else f"nearest of {total:,}"
+    more = cards.more(kind, len(answer.hits)) if answer.more else ""
+    far = _far(page, query, kind, answer)
+    return cards.section(kind, shown, note, far=far, more=more, jump=jump)
+
+
+def _cards(page: Page, query: Query, kind: str, hits: Sequence[Hit], first: int) -> list[str]:
+    look = cards.Look(page.paths, query.wanted, "" if kind else "everything", steered=True)
+    shown = []
+    for rank, hit in enumerate(hits, start=first):
+        item = page.library.get(hit.id)
+        if item is not None:  # removed since
+            shown.append(cards.card(item, hit, rank, look=look))
+    return shown
+
+
+def _following(page: Page, query: Query, kind: str, offset: int) -> str:
+    """More hits of a medium, or of all, and the button for those that follow them."""
+    answer = page.library.find(
+        _terms(page, query),
+        kind or None,
+        ALONE,
+        offset=offset,
+        chosen=read_filter(query.chosen, paths=page.paths),
+        exact=query.exact,
+    )
+    more = cards.more(kind, offset + ALONE) if answer.more else ""
+    return "".join(_cards(page, query, kind, answer.hits, offset + 1)) + more
+
+
+def _terms(page: Page, query: Query) -> list[Term]:
+    """What the library is asked. Raises QueryError where an item or a file is gone."""
+    found = []
+    for part in query.parts:
+        if part.by == "item" and page.library.get(part.what) is None:
+            raise QueryError("This item is no longer in the library; search again.")
+        if part.by == "file":
+            found.append(Term(_vector(page, part), "vector", part.weight))
+        else:
+            found.append(Term(part.what, part.by, part.weight))
+    return found
+
+
+def _vector(page: Page, part: Part) -> Any:
+    """An uploaded file's vector, made once: a query is asked of each medium, and asked again."""
+    upload = page.uploads.get(part.what)
+    if upload is None:
+        raise QueryError("The file you searched by is no longer here; drop it in again.")
+    if upload.token not in page.vectors:
         try:
-            vector = library.embed(upload.path)
+            page.vectors[upload.token] = page.library.embed(upload.path)
         except Exception as error:
             page.uploads.drop(upload)
             if isinstance(error, TOLD):
-                return cards.sentence(str(error).replace(str(upload.path), upload.name))
+                raise QueryError(str(error).replace(str(upload.path), upload.name)) from error
             raise
-        hits = {kind: library.nearest(vector, kind, count) for kind in kinds}
-    far = {}
-    for kind in kinds:
-        if kind in nothing:
-            far[kind] = cards.nothing_close(query["what"], {kind: library.count(kind)})
-    sections = [_section(page, kind, hits[kind], far.get(kind, "")) for kind in kinds]
-    shape = "both" if all(hits[kind] for kind in kinds) and len(kinds) == 2 else "one"
-    told = cards.counted({kind: len(found) for kind, found in hits.items()})
-    heard = escape(" ".join([f"{told} found.", *far.values()]))
-    return cards.fresh(
-        f'{head}<p class="heard" role="status">{heard}</p>'
-        f'<div class="found query {shape}"{address}>{"".join(sections)}</div>'
-    )
-
-
-def _section(page: Page, kind: str, hits: list[Hit], far: str) -> str:
-    shown = []
-    for rank, hit in enumerate(hits, start=1):
-        item = page.library.get(hit.id)
-        if item is not None:  # removed since
-            shown.append(cards.card(item, hit, rank, paths=page.paths))
-    total = page.library.count(kind)
-    if not total:
-        return cards.section(kind, [], f"There are no {cards.NOUNS[kind][1]} in the library yet.")
-    note = f"nearest {len(shown)} of {total:,}" if len(shown) < total else "nearest first"
-    return cards.section(kind, shown, note, far)
-
-
-def _like(title: str, item_id: str | None) -> str:
-    picture = f'<img src="preview/{escape(item_id, quote=True)}" alt="">' if item_id else ""
-    return (
-        f'<div class="like">{picture}<p>More like <b>{escape(title)}</b></p>'
-        f'<button type="button" class="back" data-back>Back <kbd>Esc</kbd></button></div>'
-    )
+    return page.vectors[upload.token]
 
 
 def _examples() -> str:
@@ -225,44 +344,81 @@ def _examples() -> str:
 def _start(page: Page, modality: str | None) -> str:
     """Before the first search: examples, and the newest of the library."""
     library = page.library
+    every = [kind for kind in library.modalities if kind != "node"]
     if library.count() == 0:
-        return cards.fresh(
+        return (
             f'<div class="empty">{icons.EMPTY}<h2>Your library is empty</h2>'
-            "<p>Add pictures and sounds, then find them here by what they show and how they "
-            "sound.</p>"
+            "<p>Add pictures, sounds, films, texts or graphs, then find them here by what they "
+            "show, how they sound and what they say.</p>"
             '<button type="button" class="primary" data-tab="Library">Add files</button></div>'
         )
-    kinds = [modality] if modality else ["image", "audio"]
+    look = cards.Look(page.paths)
+    held = _held(page, every)
+    kinds = [modality] if modality else [kind for kind in every if held[kind]]
+    if modality and not held[modality]:
+        return (
+            f'<div class="empty small"><p>There are no {cards.NOUNS[modality][1]} in the library '
+            'yet.</p><button type="button" class="primary" data-tab="Library">Add files</button>'
+            "</div>"
+        )
     sections = []
-    for kind in kinds:
+    for place, kind in enumerate(kinds):
         items = library.items(kind, limit=NEWEST if kind == "image" else 12)
-        if items:
-            shown = [cards.card(item, paths=page.paths) for item in items]
-            sections.append(cards.section(kind, shown, "newest first"))
-    shape = "both" if len(sections) == 2 else "one"
-    held = cards.counted({kind: library.count(kind) for kind in ("image", "audio")})
-    return cards.fresh(
-        f'{_examples()}<p class="held">{held} in your library</p>'
+        shown = [cards.card(item, look=look) for item in items]
+        jump = place == 0 and len(kinds) > 1
+        sections.append(cards.section(kind, shown, "newest first", jump=jump))
+    shape = "both" if "audio" in kinds and len(kinds) > 1 else "one"
+    return (
+        f'{_examples()}<p class="held">{cards.counted(held)} in your library</p>'
         f'<div class="found {shape}">{"".join(sections)}</div>'
     )
 
 
 def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
+    kinds = ", ".join(f'"{kind}"' for kind in MODALITIES)
+
+    def wrong(sentence: str) -> gr.Error:
+        return gr.Error(sentence, print_exception=False)
+
     def search(
-        text: str, modality: Literal["image", "audio", ""] | None = None, k: int = 10
+        text: str,
+        modality: str | None = None,
+        k: int = 10,
+        offset: int = 0,
+        plus: list[str] | None = None,
+        minus: list[str] | None = None,
+        like: list[str] | None = None,
+        exact: bool = True,
+        folder: str = "",
     ) -> list[dict[str, Any]]:
-        if modality not in ("image", "audio", "", None):
-            raise gr.Error('The modality is "image", "audio" or empty.', print_exception=False)
-        if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= 1000:
-            raise gr.Error("k is a number from 1 to 1000.", print_exception=False)
+        if modality not in (*MODALITIES, "", None):
+            raise wrong(f"The modality is one of {kinds} or empty.")
+        for value, least, most, told in (
+            (k, 1, 1000, "k is a number from 1 to 1000."),
+            (offset, 0, 1_000_000, "offset is a number from 0 on."),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise wrong(told)
+            if not least <= value <= most:
+                raise wrong(told)
+        lists = [plus or [], minus or [], like or []]
+        if not all(isinstance(one, list) and all(isinstance(s, str) for s in one) for one in lists):
+            raise wrong("plus, minus and like are lists of texts.")
+        asked = [Term(text)] if str(text).strip() or not any(lists) else []
+        asked += [Term(words) for words in lists[0]]
+        asked += [Term(words, weight=LESS) for words in lists[1]]
+        asked += [Term(item, "item") for item in lists[2]]
         try:
-            hits = page.library.search(str(text), modality or None, int(k))
+            chosen = read_filter({"folder": str(folder)} if folder else {}, paths=page.paths)
+            answer = page.library.find(
+                asked, modality or None, int(k), offset=int(offset), chosen=chosen, exact=exact
+            )
         except TOLD as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise wrong(str(error)) from None
         except Exception:
             log.exception("a search failed")
-            raise gr.Error(FAULT, print_exception=False) from None
-        keys = ("id", "score", "modality", "title", "start", "end", "sure")
-        return [{key: hit.as_dict()[key] for key in keys} for hit in hits]
+            raise wrong(FAULT) from None
+        keys = ("id", "score", "modality", "title", "start", "end", "sure", "place", "text")
+        return [{key: hit.as_dict()[key] for key in (*keys, "exact")} for hit in answer.hits]
 
     return search

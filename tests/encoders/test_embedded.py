@@ -77,7 +77,9 @@ def test_a_text_is_its_attention_to_the_anchors_written_plainly(space):
         attention = np.array([power / sum(powers) for power in powers])
         part = (attention - bank.centre) @ bank.text_map
         parts.append(part / np.linalg.norm(part))
-    expected = np.concatenate(parts) / math.sqrt(2)
+    own = (text[0] - anchors.words_centre) @ anchors.words_map
+    parts.append(2.8 * own / np.linalg.norm(own))
+    expected = np.concatenate(parts) / math.sqrt(1 + 1 + 2.8**2)
     assert space.encode_texts(TEXTS[:1])[0] @ expected > 0.999
 
 
@@ -116,9 +118,15 @@ def test_image_tower_is_timms_network_and_evidence_written_plainly(clip):
         seen = evidence @ anchors.image.evidence_map
         heard = probabilities @ anchors.class_sounds
         expected = np.concatenate(
-            [seen / np.linalg.norm(seen), 0.15 * heard / np.linalg.norm(heard)]
+            [seen / np.linalg.norm(seen), 0.15 * heard / np.linalg.norm(heard), np.zeros(128)]
         )
         assert vector @ expected / np.linalg.norm(expected) > 0.9999
+
+
+def test_one_picture_is_enough_for_a_batch(space):
+    alone = space.encode_images(pictures()[:1])
+    assert alone.shape == (1, DIM)
+    assert (alone[0] * space.encode_images(pictures()[:3])[0]).sum() > 0.999
 
 
 def test_running_the_image_tower_fast_keeps_its_vectors(clip, space):
@@ -156,6 +164,13 @@ def test_nothing_in_gives_nothing_out(space):
 def test_words_of_one_meaning_lie_together(space):
     cat, kitten, rocket = space.encode_texts(["a cat", "a kitten", "a rocket"])
     assert cat @ kitten > cat @ rocket + 0.2
+
+
+def test_texts_are_told_apart_by_what_the_networks_cannot_see(space):
+    gold, metal, cheaper = space.encode_texts(
+        ["the price of gold fell", "gold jewellery in a shop", "gold became cheaper"]
+    )
+    assert gold @ cheaper > gold @ metal + 0.1
 
 
 def test_a_new_caption_lies_near_the_anchors_that_it_is_like():

@@ -245,15 +245,6 @@ def test_mp3_with_junk_before_it(tmp_path: Path) -> None:
     assert pitch(samples(segment)) == pytest.approx(440, abs=1)
 
 
-def test_film_is_refused(tmp_path: Path) -> None:
-    for name in ("a.mp4", "a.mkv", "a.mov", "a.m4a", "a.avi"):
-        makers.make_film(tmp_path / "film.mp4" if name == "a.m4a" else tmp_path / name)
-        if name == "a.m4a":
-            (tmp_path / "film.mp4").replace(tmp_path / name)
-        with pytest.raises(MediaError, match="films are not supported yet"):
-            open_media(tmp_path / name)
-
-
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     makers.make_tone(tmp_path / "a.wav", 440, 3)
     monkeypatch.setattr(limits, "MAX_SECONDS", 2.0)

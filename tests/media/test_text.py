@@ -718,10 +718,10 @@ def test_pdf_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unpacked_pages_are_let_go(tmp_path: Path) -> None:
     size = 2 << 20
-    path = make_pdf(tmp_path / "a.pdf", [content(f"page {n}") + b" " * size for n in range(10)])
+    path = make_pdf(tmp_path / "a.pdf", [content(f"this is {n}") + b" " * size for n in range(10)])
     tracemalloc.start()
     try:
-        assert words(path) == ["\n".join(f"page {n}" for n in range(10))]
+        assert "\n".join(words(path)) == "\n".join(f"this is {n}" for n in range(10))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
