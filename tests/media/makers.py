@@ -176,7 +176,7 @@ FILM_CODECS = {
 
 def make_film(
     path: Path,
-    shots: Sequence[tuple[Colour, float]] = (("red", 1.0), ("blue", 1.0)),
+    shots: Sequence[tuple[Colour | Image.Image, float]] = (("red", 1.0), ("blue", 1.0)),
     *,
     rate: int = 10,
     size: Size = (128, 96),
@@ -186,7 +186,8 @@ def make_film(
     times: Sequence[float] | None = None,
     **options: str,
 ) -> None:
-    """A film of shots, each a colour and how many seconds it is seen, with a tone of that length.
+    """A film of shots, each a colour or a picture and how many seconds it is seen, with a tone of
+    that length.
 
     A moving grey mark and a white top left quarter tell one picture from the next and where up is.
     `times` are the seconds at which its pictures are seen, instead of `rate` a second. `sound` is
@@ -215,8 +216,11 @@ def make_film(
         packets: list[Any] = []
         for index, time in enumerate(times):
             colour, _ = shots[min(int(np.searchsorted(lengths, time + 1e-6)), len(shots) - 1)]
-            image = Image.new("RGB", size, colour)
-            image.paste("white", (0, 0, size[0] // 4, size[1] // 4))
+            if isinstance(colour, Image.Image):
+                image = colour.convert("RGB").resize(size)
+            else:
+                image = Image.new("RGB", size, colour)
+                image.paste("white", (0, 0, size[0] // 4, size[1] // 4))
             place = index % (size[0] - 8)
             image.paste("#808080", (place, size[1] - 8, place + 8, size[1]))
             frame = av.VideoFrame.from_image(image)
