@@ -270,7 +270,7 @@ def _take_media(browser: Any, address: str, folder: Path) -> None:
         page = _open(browser, address, query, viewport={"width": 1120, "height": 640})
         _look_in(page, medium)
         if name == "node":
-            page.click("#results .tile.node .open >> nth=0", position={"x": 3, "y": 3})
+            page.press("#results .tile.node .open >> nth=0", "Enter")
             page.wait_for_timeout(400)
         _save(page, folder / f"screenshot-{name}.png", COLOURS)
         page.context.close()
@@ -288,7 +288,7 @@ def _take_all(browser: Any, address: str, query: str, folder: Path) -> None:
         page = _open(browser, address, query, **how)
         page.screenshot(path=folder / f"{name}-found.png", full_page=True)
         for kind in ("tile.image", "tile.film", "sound", "passage", "tile.node"):
-            page.click(f"#results .{kind} .open >> nth=0", position={"x": 4, "y": 4})
+            page.press(f"#results .{kind} .open >> nth=0", "Enter")
             page.wait_for_timeout(700)
             page.screenshot(path=folder / f"{name}-{kind.removeprefix('tile.')}.png")
             page.keyboard.press("Escape")
