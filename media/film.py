@@ -51,6 +51,7 @@ _DAMAGED = "is damaged, or not a film of a known format"
 _DENSE = 1.0  # seconds: so near to each other are the keyframes of phones and cameras
 _AFFORDABLE = 45e9  # pixels: two minutes of decoding on one core, measured on H.264
 _HELD_BYTES = 64 << 20  # of undecoded pictures, at most
+_LARGE = 9_000_000  # pixels: beyond 4K
 _RESTART = 10.0  # seconds: where the clock falls back by more, it was started anew
 
 _GRID = 32, 18  # a look at a picture: so many cells, each its mean colour
@@ -102,9 +103,7 @@ class Film(Media):
                 f"than {limits.MAX_FRAME_PIXELS:,} pixels (ANYFIND_MAX_FRAME_PIXELS)",
             )
         self._first = first
-        width, height = round(first[1].width * track.aspect), first[1].height
-        if _turn(first[1]) in _SIDEWAYS:
-            width, height = height, width
+        width, height = track.seen(first[1])
         self.details = {
             "seconds": round(track.seconds, 3),
             "width": width,
@@ -222,8 +221,8 @@ class _Track:
         self.origin = (container.start_time or 0) / 1_000_000
         rate = stream.average_rate
         shape = stream.sample_aspect_ratio
-        self.aspect = float(shape) if shape and 0.1 < shape < 10 else 1.0
-        """The pixels' width by their height."""
+        self._aspect = float(shape) if shape and 0.1 < shape < 10 else 1.0  # width by height
+        self._turn: Image.Transpose | None = None
         # the clock's own rate, where there is no other
         self.fps = round(float(rate), 3) if rate and rate < 500 else 0.0
         self.count = 0
@@ -235,7 +234,8 @@ class _Track:
         self._shift = 0.0  # seconds added to the clock since it was started anew
         # one each, because they remember sizes; a new one for each frame takes hundreds of MB
         self._looker, self._scaler = VideoReformatter(), VideoReformatter()
-        stream.thread_type = "AUTO"
+        # threads that each decode a frame of their own each hold several
+        stream.thread_type = "AUTO" if pixels <= _LARGE else "SLICE"
         stream.codec_context.skip_frame = "NONREF"
 
     @property
@@ -260,6 +260,13 @@ class _Track:
     def close(self) -> None:
         self._container.close()
 
+    def seen(self, frame: Any) -> tuple[int, int]:
+        """Width and height of the first frame as it is seen: turned, its pixels made square."""
+        # only of one: PyAV ties a frame and its side data so that both wait for Python's collector
+        self._turn = _turn(frame)
+        width, height = max(1, round(frame.width * self._aspect)), frame.height
+        return (height, width) if self._turn in _SIDEWAYS else (width, height)
+
     def look(self, frame: Any) -> Look:
         """A small look at a frame, however it lies: float32 (18, 32, 3), 0 to 255."""
         small = self._looker.reformat(frame, *_GRID, "rgb24", interpolation="AREA")
@@ -268,13 +275,12 @@ class _Track:
 
     def picture(self, frame: Any) -> Image.Image:
         """A frame in RGB, at most 1024 x 1024, upright."""
-        width, height = frame.width * self.aspect, frame.height
+        width, height = frame.width * self._aspect, frame.height
         scale = min(1.0, LONGEST_SIDE / max(width, height))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        scaled = self._scaler.reformat(frame, *size, "rgb24", interpolation="BICUBIC")
+        scaled: Any = self._scaler.reformat(frame, *size, "rgb24", interpolation="BICUBIC")
         image: Image.Image = scaled.to_image()
-        turn = _turn(frame)
-        return image if turn is None else image.transpose(turn)
+        return image if self._turn is None else image.transpose(self._turn)
 
     def frames(self) -> Iterator[tuple[float, Any]]:
         """(seconds, frame) in the order of time, at least half of `closest` apart."""

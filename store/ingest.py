@@ -33,6 +33,7 @@ from store.walk import Found, walk
 COMMIT_ITEMS = 64  # items committed together ...
 COMMIT_SECONDS = 0.5  # ... or after this time, whichever comes first
 FLUSH_SECONDS = 0.2  # a batch waits this long for more before it is encoded unfilled
+AHEAD = {"text": 8}  # batches waited for, so that texts of like length can go together
 MAX_WORKERS = 16
 HASH_BYTES = 1 << 20
 
@@ -293,7 +294,7 @@ class Ingest:
             elif isinstance(message, Piece):
                 batch = self._batches.setdefault(message.tower, [])
                 batch.append(message)
-                if len(batch) >= self._space.batch_size:
+                if len(batch) >= self._space.batch_size * AHEAD.get(message.tower, 1):
                     self._encode(message.tower)
             else:
                 self._arrive(message)
