@@ -67,12 +67,12 @@ that. So the ship's clock got a balance wheel and a spring.
 Trains wanted one time for all towns on a line. Until then noon was when the sun stood highest, and
 every church tower had a noon of its own.
 """,
-    "Coffee notes.txt": """Grind it just before brewing, as coarse as sand for the press, as fine as flour
-for the small cup. Water just off the boil. A cup of coffee that tastes sour was brewed too short,
+    "Coffee notes.txt": """Grind it just before brewing, as coarse as sand for the press, as fine as
+flour for the small cup. Water just off the boil. A cup of coffee that tastes sour was brewed too short,
 one that tastes bitter too long.
 
-The beans are the seeds of a cherry. Roasting turns them from green to brown; the crack that is heard
-half-way is water leaving as steam.
+The beans are the seeds of a cherry. Roasting turns them from green to brown; the crack that is
+heard half-way is water leaving as steam.
 """,
     "How rockets leave.md": """# How rockets leave
 
@@ -194,9 +194,7 @@ def make_film(path: Path, slugs: tuple[str, ...], sound: str | None, seconds: in
             for step in range(rate * seconds):
                 left = round((760 - width) * step / (rate * seconds))
                 top = (wide.height - height) // 2
-                frame = av.VideoFrame.from_image(
-                    wide.crop((left, top, left + width, top + height))
-                )
+                frame = av.VideoFrame.from_image(wide.crop((left, top, left + width, top + height)))
                 frame.pts, frame.time_base = at, Fraction(1, rate)
                 at += 1
                 container.mux(video.encode(frame))
@@ -298,10 +296,10 @@ def _take_all(browser: Any, address: str, query: str, folder: Path) -> None:
         page.screenshot(path=folder / f"{name}-together.png", full_page=True)
         page.focus("#results .open >> nth=0")
         page.keyboard.press("+")
-        page.wait_for_selector("#results .terms .more")
+        page.wait_for_selector("#results .term.toward .net, #results .term.toward img")
         page.fill("#add-words", "at night")
         page.click("[data-words='-0.5']")
-        page.wait_for_selector("#results .terms .less")
+        page.wait_for_selector("#results .term.away")
         page.click("#choose")
         page.fill("#filter [name='title']", "a")
         page.keyboard.press("Enter")

@@ -19,6 +19,7 @@ import numpy as np
 from media import MediaError, open_media, quote
 from store.background import Background, correct
 from store.records import LibraryError, Progress, Space
+from store.streams import STREAMS, usable_streams
 from store.wordings import Wordings, encode_queries, read_wordings, space_kind
 
 Array = np.ndarray[Any, Any]
@@ -38,9 +39,9 @@ class Evaluation:
 class _Gallery:
     """The files of one medium and their vectors; a long sound has several."""
 
-    def __init__(self, space: Space, modality: str) -> None:
+    def __init__(self, space: Space, tower: str) -> None:
         self._space = space
-        self._modality = modality
+        self._tower = tower
         self._waiting: list[Array] = []
         self._rows: list[Array] = []
         self.paths: list[Path] = []
@@ -60,14 +61,14 @@ class _Gallery:
         for at in range(0, len(self._waiting), size):
             batch = self._waiting[at : at + size]
             try:
-                self._rows.append(self._space.encode(self._modality, batch))
+                self._rows.append(self._space.encode(self._tower, batch))
             except Exception:  # one by one, so that only the culprit is left out
                 self._rows += [self._encode_one(prepared) for prepared in batch]
         self._waiting = []
 
     def _encode_one(self, prepared: Array) -> Array:
         try:
-            return self._space.encode(self._modality, [prepared])
+            return self._space.encode(self._tower, [prepared])
         except Exception:
             return np.full((1, self._space.dim), np.nan, dtype=np.float32)
 
@@ -88,7 +89,7 @@ class _Gallery:
     def scores(self, queries: Array, background: Background) -> Array:
         """Corrected cosines (queries, files): a file is as near as the nearest of its windows."""
         rows = np.concatenate(self._rows)
-        cosines = correct(queries @ rows.T, background.standing(self._modality, rows))
+        cosines = correct(queries @ rows.T, background.standing(self._tower, rows))
         nearest: Array = np.maximum.reduceat(cosines, self.starts, axis=1)
         return nearest
 
@@ -113,7 +114,7 @@ def evaluate(
     if template is not None:
         if "{}" not in template:
             raise LibraryError(f"The template {template!r} has no {{}} where the text would go.")
-        wordings = {modality: [template] for modality in wordings}
+        wordings = {tower: [template] for tower in wordings}
     pairs = read_pairs(manifest)
     result = Evaluation()
     galleries: dict[str, _Gallery] = {}
@@ -122,7 +123,7 @@ def evaluate(
         if isinstance(prepared, str):
             result.skipped.append((path, prepared))
         else:
-            gallery = galleries.setdefault(modality, _Gallery(space, modality))
+            gallery = galleries.setdefault(modality, _Gallery(space, STREAMS[modality].tower))
             gallery.add(path, prepared)
         if progress:
             progress("Embedding the files", done, len(paths))
@@ -130,7 +131,8 @@ def evaluate(
         for path in gallery.drop_unusable():
             result.skipped.append((path, f"{quote(path)} gives no usable vector."))
         if gallery.paths:
-            asked = {modality: wordings[modality]}
+            tower = STREAMS[modality].tower
+            asked = {tower: wordings[tower]}
             result.media[modality] = _measure(gallery, pairs, space, asked)
     return result
 
@@ -211,13 +213,17 @@ def _decode(paths: Sequence[Path], space: Space) -> Iterator[tuple[Path, str, li
         try:
             with open_media(path) as media:
                 modality = media.modality
-                if modality not in space.modalities:
+                if modality not in usable_streams(space.modalities):
                     return path, modality, f"the space {space.name} cannot embed {modality}"
-                return (
-                    path,
-                    modality,
-                    [space.prepare(modality, s.content) for s in media.segments()],
-                )
+                tower = STREAMS[modality].tower  # of a film its pictures, of a graph the whole
+                prepared = [
+                    space.prepare(tower, segment.content)
+                    for segment in media.segments()
+                    if (segment.tower or modality) == tower and segment.node is None
+                ]
+                if not prepared:
+                    return path, modality, f"{quote(path)} holds nothing to search for."
+                return path, modality, prepared
         except MediaError as error:
             return path, "", str(error)
         except Exception as error:  # a file may break a decoder in any way

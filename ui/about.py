@@ -66,7 +66,8 @@ def _text(page: Page) -> str:
     space = library.space
     can, cannot = CAN.get(space.name, CAN_ANY)
     held = {kind: library.count(kind) for kind in library.modalities}
-    each = " or ".join(PARTS[kind] for kind in held)
+    *parts, last = (PARTS[kind] for kind in held)
+    each = f"{', '.join(parts)} or {last}"
     facts = [
         ("Version", _version()),
         ("Space", f"{space.name}; each {each} is a point in it, told by {space.dim} numbers"),

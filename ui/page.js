@@ -551,7 +551,7 @@
       : make("a", { class: "quiet", href: item.source.replace(/#t=.*/, ""), target: "_blank", rel: "noopener" },
         item.saved ? "Save the original" : "Open the original");
     const composed = item.steered && asked.parts.length
-      ? make("div", { class: "pairing" }, make("span", {}, "Add to the query:"),
+      ? make("div", { class: "pairing" }, make("span", {}, "Combine:"),
         make("button", { type: "button", class: "quiet", "data-act": "more" }, "+ like this"),
         make("button", { type: "button", class: "quiet", "data-act": "less" }, "− like this"))
       : null;
@@ -613,7 +613,7 @@
 
   // A node with its neighbours around it; which of them stands where the server has said.
   function network(item) {
-    const [width, height] = [860, 640];
+    const [width, height] = window.innerWidth < 700 ? [500, 460] : [860, 640];
     const svg = (tag, attributes, ...children) => {
       const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
       for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -623,7 +623,7 @@
     const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
     const { nodes, ties, label } = item.net;
     const crowded = nodes.length > 9;
-    const at = nodes.map((node) => [width / 2 + 300 * node.x, height / 2 + 245 * node.y]);
+    const at = nodes.map((node) => [width / 2 + 0.37 * width * node.x, height / 2 + 0.38 * height * node.y]);
     const middle = [width / 2, height / 2];
     const line = (name, [x1, y1], [x2, y2]) => svg("line", { class: name, x1, y1, x2, y2 });
     const drawn = svg("svg", { class: "net", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${label} and its neighbours` });

@@ -235,8 +235,8 @@ def _found(query: Query, sections: Sequence[str], kinds: Sequence[str], heard: s
         ]
     shape = "both" if "audio" in kinds and len(kinds) > 1 else "one"
     return (
-        f'<p class="heard" role="status">{escape(heard)}</p>'
-        f'<div class="found query {shape}">{"".join(sections)}</div>'
+        f'<p class="heard" role="status">{escape(heard)}</p><div class="found query {shape}" '
+        f'style="--rows:{max(1, len(sections) - 1)}">{"".join(sections)}</div>'
     )
 
 
@@ -370,7 +370,8 @@ def _start(page: Page, modality: str | None) -> str:
     shape = "both" if "audio" in kinds and len(kinds) > 1 else "one"
     return (
         f'{_examples()}<p class="held">{cards.counted(held)} in your library</p>'
-        f'<div class="found {shape}">{"".join(sections)}</div>'
+        f'<div class="found {shape}" style="--rows:{max(1, len(sections) - 1)}">'
+        f"{''.join(sections)}</div>"
     )
 
 

@@ -59,7 +59,7 @@ def bar(page: Page, query: Query) -> str:
 
 def _chip(page: Page, part: Part, place: int, alone: bool) -> str:
     label, picture = escape(part.what), ""
-    sense = "more" if part.weight > 0 else "less"
+    sense, way = ("more", "toward") if part.weight > 0 else ("less", "away")
     if part.by == "item":
         item = page.library.get(part.what)
         label = (
@@ -81,7 +81,7 @@ def _chip(page: Page, part: Part, place: int, alone: bool) -> str:
         f'title="Counts {amount}: click to change" aria-label="Weight {amount}">×{amount}</button>'
     )
     return (
-        f'<span class="term {sense}">{picture}<span class="label">{label}</span>'
+        f'<span class="term {way}">{picture}<span class="label">{label}</span>'
         f"{'' if alone else weight}"
         f'<button type="button" data-drop="{place}" aria-label="Take out">×</button></span>'
     )
@@ -100,7 +100,8 @@ def form(paths: bool) -> str:
 
     def pair(what: str, low: str, high: str, kind: str, hint: str) -> str:
         inputs = "–".join(
-            f'<input type="{kind}" name="{name}" aria-label="{what}, {end}" placeholder="{hint}">'
+            f'<input type="{kind}" name="{name}" aria-label="{what}, {end}" '
+            f'placeholder="{end} {hint}">'
             for name, end in ((low, "from"), (high, "to"))
         )
         return f'<div class="pair"><span>{what}</span><div>{inputs}</div></div>'
@@ -114,7 +115,7 @@ def form(paths: bool) -> str:
         "</select></label>"
         f"{pair('Added between', 'after', 'before', 'date', '')}"
         f"{pair('Length of sounds and films', 'longer', 'shorter', 'text', '0:30')}"
-        f"{pair('Size in MB', 'larger', 'smaller', 'text', '1')}"
+        f"{pair('Size', 'larger', 'smaller', 'text', 'MB')}"
         '<label class="check"><input type="checkbox" name="exact" checked>Find exact words too'
         "</label>"
         '<div class="acts"><button type="submit" class="primary">Apply</button>'

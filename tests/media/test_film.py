@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 import tracemalloc
@@ -381,10 +382,34 @@ def test_long_films_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         tracemalloc.stop()
     assert 15 <= len(found) <= 31
     assert found[-1][1] == pytest.approx(1200, abs=1)
-    assert peak < 4 << 20
+    assert peak < 4 << 20  # one picture and the poster
     monkeypatch.setattr(limits, "MAX_FRAMES", 1200)
     with open_media(path) as media:
         assert 300 <= len(list(media.segments())) <= 1201  # every four seconds
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no such count of memory here")
+def test_no_decoded_picture_is_kept(tmp_path: Path) -> None:
+    """What a decoder holds lies outside of Python, where tracemalloc does not see it."""
+    path = tmp_path / "a.mkv"
+    colours = [("red", 1.0), ("blue", 1.0)] * 75
+    makers.make_film(path, colours, rate=2, size=(640, 480), codec="mjpeg", gop=1, sound=None)
+    held: list[int] = []
+    gc.disable()
+    try:
+        with open_media(path) as media:
+            for place, _ in enumerate(media.segments()):
+                if place in (20, 149):
+                    held.append(resident())
+    finally:
+        gc.enable()
+    assert held[1] - held[0] < 24 << 20  # 130 pictures of 0.9 MB in RGB, as many undecoded
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) << 10
 
 
 def test_the_poster_shows_something(tmp_path: Path) -> None:

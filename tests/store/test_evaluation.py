@@ -11,7 +11,7 @@ import pytest
 from store.evaluation import evaluate, read_pairs, retrieval_metrics
 from store.library import LibraryError
 from tests.fakes import FakeSpace
-from tests.media.makers import make_jpeg, make_tone
+from tests.media.makers import make_film, make_jpeg, make_tone
 
 
 def ranking(scores: list[float]) -> list[int]:
@@ -138,3 +138,15 @@ def test_a_file_without_a_usable_vector_is_left_out(manifest):
     assert [path.name for path, _ in result.skipped] == ["broken.jpg", "gone.jpg", "whistle.wav"]
     assert result.media["audio"]["gallery"] == 1
     assert result.media["image"]["gallery"] == 2
+
+
+def test_texts_and_films_are_measured_too(tmp_path):
+    (tmp_path / "low.txt").write_text("A low low low voice.")
+    (tmp_path / "noise.md").write_text("# Noise\n\nNothing but noise noise noise.")
+    make_film(tmp_path / "red.mp4", [("red", 1.0)], sound=None)
+    make_film(tmp_path / "blue.mp4", [("blue", 1.0)])
+    rows = ["low.txt,low", "noise.md,noise", "red.mp4,red", "blue.mp4,blue"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["path,text", *rows]))
+    result = evaluate(tmp_path / "pairs.csv", FakeSpace())
+    assert set(result.media) == {"text", "film"}
+    assert result.media["text"]["recall@1"] == result.media["film"]["recall@1"] == 1
