@@ -68,8 +68,8 @@ Trains wanted one time for all towns on a line. Until then noon was when the sun
 every church tower had a noon of its own.
 """,
     "Coffee notes.txt": """Grind it just before brewing, as coarse as sand for the press, as fine as
-flour for the small cup. Water just off the boil. A cup of coffee that tastes sour was brewed too short,
-one that tastes bitter too long.
+flour for the small cup. Water just off the boil. A cup of coffee that tastes sour was brewed
+too short, one that tastes bitter too long.
 
 The beans are the seeds of a cherry. Roasting turns them from green to brown; the crack that is
 heard half-way is water leaving as steam.
@@ -237,6 +237,7 @@ def _settle(page: Any) -> None:
 def _look_in(page: Any, medium: str) -> None:
     before = page.get_attribute("#results .answer", "data-answer")
     page.click(f"#media label:has-text('{medium}')")
+    page.mouse.move(2, 2)
     page.wait_for_function(
         "before => document.querySelector('#results .answer').dataset.answer !== before",
         arg=before,

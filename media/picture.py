@@ -79,9 +79,12 @@ class Picture(Media):
         yield Segment(None, None, self.image)
 
     def preview(self) -> Image.Image:
-        thumbnail = self.image.copy()
-        thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), _FILTER, reducing_gap=None)
-        return thumbnail
+        scale = THUMBNAIL_SIDE / max(self.image.size)
+        if scale >= 1:
+            return self.image.copy()
+        width, height = (max(1, round(side * scale)) for side in self.image.size)
+        # halved by plain means while it is larger: in half the time, and it looks the same
+        return self.image.resize((width, height), _FILTER, reducing_gap=1.0)
 
 
 def open_picture(path: Path, file: BinaryIO, head: bytes) -> Picture:

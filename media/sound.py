@@ -377,7 +377,8 @@ def _open_ffmpeg(path: Path, file: BinaryIO, formats: str) -> _Stream:
         seconds = (container.duration or 0) / av.time_base
         if stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
-        blocks = _joined(_rate_kept(path, frame, rate) for frame in chain([first], frames))
+        counted = _counted(chain([first], frames))
+        blocks = _joined(_rate_kept(path, frame, rate) for frame in counted)
         start = float(first.time or 0)
         return _Stream(rate, channels, max(0, int(seconds * rate)), blocks, close, start)
     except MediaError:
@@ -403,6 +404,25 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
             failures += 1
             if not started and failures > _FAILURES:
                 raise
+
+
+def _counted(frames: Iterable[Any]) -> Iterator[Any]:
+    """The same frames, those of eight channels or more with their samples side by side.
+
+    PyAV looks for the planes of a frame up to a null pointer, which comes after the seventh at the
+    latest; beyond there it reads memory that is not theirs and takes the process down.
+    """
+    import av
+
+    kind, resampler = None, None
+    for frame in frames:
+        if not frame.format.is_planar or frame.layout.nb_channels < 8:
+            yield frame
+            continue
+        if resampler is None or kind != (frame.format.name, frame.layout.name, frame.sample_rate):
+            kind = frame.format.name, frame.layout.name, frame.sample_rate
+            resampler = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+        yield from resampler.resample(frame)
 
 
 def _rate_kept(path: Path, frame: Any, rate: int) -> Samples:

@@ -62,11 +62,11 @@ __all__ = [
     "default_data",
 ]
 
-EXACT_LIMIT = 50_000
-"""Collections of at most this many segments are searched exactly, larger ones by Chroma.
+EXACT_LIMIT = 300_000
+"""Collections of at most this many segments are searched by the matrix, larger ones by Chroma.
 
-Text queries need a nearly exact search. Reading a matrix of this size (640 dimensions) takes some
-8 ms, from where on a graph searched widely enough is quicker (benchmarks/search.py).
+Text queries need a nearly exact search: a graph misses pictures that lie far from all others,
+however widely it is searched (benchmarks/search.py).
 """
 
 UNCLEAN = "open"

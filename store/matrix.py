@@ -19,6 +19,7 @@ import numpy as np
 
 from store.background import Background, above, correct, typical
 from store.catalogue import Catalogue
+from store.coarse import Coarse, shorten
 from store.records import Progress
 from store.scores import PRIOR, moments
 from store.streams import STREAMS
@@ -26,6 +27,9 @@ from store.streams import STREAMS
 DEAD = -1
 PAGE = 4096  # rows read from the catalogue at a time
 SAMPLE = 4096  # rows that mean and spread of a large collection are taken from
+COARSE_FROM = 20_000
+"""Segments from which on a short copy is searched first (benchmarks/search.py)."""
+CANDIDATES = 2_500  # segments that are then compared in full
 CHECKED = 16  # rows compared with the catalogue when opening
 
 
@@ -78,6 +82,8 @@ class Matrix:
         self._dim = dim
         self._background = background
         self._lock = threading.Lock()
+        self._shortening = threading.Lock()
+        self._coarse: tuple[int, Coarse | None] = (0, None)
         self._number = 0
         self._last = 0
         self._rows = np.empty((0, 2), dtype=np.int64)
@@ -227,6 +233,7 @@ class Matrix:
         with self._lock:
             self._rows = np.empty((0, 2), dtype=np.int64)
             self._standing = np.empty((0, 3), dtype=np.float32)
+            self._coarse = (0, None)
             self._view = self._look(0)
 
     def _begin(self, number: int) -> None:
@@ -288,30 +295,69 @@ class Matrix:
         """
         view = self._view
         words = words and self._background is not None
-        if only is None:
-            plain = cosines = _cosines(view.vectors, vector)
-        else:
-            chosen = np.flatnonzero(np.isin(view.rows[:, 1], only))
-            plain = np.full(len(view.rows), -np.inf, dtype=np.float32)
-            plain[chosen] = _cosines(view.vectors[chosen], vector)
-            plain[view.sample] = _cosines(view.vectors[view.sample], vector)
-            cosines = plain
-        if words:
-            cosines = correct(plain, view.standing)
-        mean, sd = moments(cosines[view.sample], view.prior if words else PRIOR)
         if only is not None:
-            inside = np.zeros(len(cosines), dtype=bool)
-            inside[chosen] = True
-            cosines = np.where(inside, cosines, -np.inf)
-        cosines[view.dead] = -np.inf
+            chosen = np.flatnonzero(np.isin(view.rows[:, 1], only))
+            plain = _cosines(view.vectors[chosen], vector)
+            sample = _cosines(view.vectors[view.sample], vector)
+        elif len(view.living) > COARSE_FROM:
+            chosen, sample = self._candidates(view, vector, k + len(without), words)
+            plain = _cosines(view.vectors[chosen], vector)
+        else:
+            chosen = np.arange(len(view.rows))
+            plain = _cosines(view.vectors, vector)
+            sample = plain[view.sample]
+        cosines, standing = plain, view.standing[chosen]
+        if words:
+            cosines = correct(plain, standing)
+            sample = correct(sample, view.standing[view.sample])
+        mean, sd = moments(sample, view.prior if words else PRIOR)
+        numbers = view.rows[chosen]
+        cosines = np.where(numbers[:, 0] == DEAD, -np.inf, cosines)
         count = k + len(without)
         while True:
-            count = min(count, len(view.living))
-            rows = best(view.rows, cosines, count, k, without)
-            if len(rows) == k or count == len(view.living):
-                higher = above(plain[rows], view.standing[rows]) if words else None
-                return Matches(_matches(view.rows[rows], cosines[rows], higher), mean, sd)
+            count = min(count, len(chosen))
+            places = best(numbers, cosines, count, k, without)
+            if len(places) == k or count == len(chosen):
+                higher = above(plain[places], standing[places]) if words else None
+                return Matches(_matches(numbers[places], cosines[places], higher), mean, sd)
             count *= 4  # several windows of one item stood among the best
+
+    def _candidates(
+        self, view: _View, vector: np.ndarray, count: int, words: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The rows that are worth comparing with a vector in full, for `count` items, and about
+        the cosines of the sample."""
+        coarse = self._shortened(view)
+        known = min(len(coarse), len(view.rows))
+        likely = coarse.products(vector)[:known]
+        late = view.sample[view.sample >= known]
+        sample = np.concatenate(
+            [likely[view.sample[view.sample < known]], _cosines(view.vectors[late], vector)]
+        )
+        if words:
+            likely = correct(likely, view.standing[:known])
+        likely[view.dead[view.dead < known]] = -np.inf
+        count = min(known, CANDIDATES + 20 * count)
+        first = np.argpartition(likely, known - count)[known - count :]
+        # in the file's order: that is read fastest
+        return np.sort(np.concatenate([first, np.arange(known, len(view.rows))])), sample
+
+    def _shortened(self, view: _View) -> Coarse:
+        """The short copy; rows added since it was made are few, and not in it."""
+        with self._shortening:
+            made_of, coarse = self._coarse
+            if (
+                coarse is None
+                or made_of != self._number
+                or len(view.rows) - len(coarse) > max(COARSE_FROM // 4, len(coarse) // 10)
+            ):
+                queries = np.empty((0, self._dim), dtype=np.float32)
+                if self._background is not None:
+                    queries = self._background.vectors(self._tower)
+                sample = np.asarray(view.vectors[view.sample])
+                coarse = shorten(view.vectors, sample, queries)
+                self._coarse = self._number, coarse
+            return coarse
 
     def rate(self, found: list[Match]) -> list[Match]:
         """Matches by plain cosine, such as an index gives, as `search` gives them for words."""

@@ -131,16 +131,18 @@ def source(item: Item, hit: Hit | None = None) -> str:
     return address(item) + fragment
 
 
+def _exact(hit: Hit | None) -> str:
+    if hit is None or not hit.exact:
+        return ""
+    return '<span class="exact" title="Holds the words that you typed">exact words</span>'
+
+
 def _meter(hit: Hit | None) -> str:
-    """How sure a hit is, and whether it holds the very words."""
-    told = ""
-    if hit is not None and hit.exact:
-        told = '<span class="exact" title="Holds the words that you typed">exact words</span>'
     if hit is None or hit.sure is None:
-        return told
+        return ""
     bars, word = rate(hit.sure)
     return (
-        f'{told}<span class="sure" data-bars="{bars}" role="img" aria-label="How sure: {word}" '
+        f'<span class="sure" data-bars="{bars}" role="img" aria-label="How sure: {word}" '
         f'title="How sure: {word}"><i></i><i></i><i></i></span>'
     )
 
@@ -266,6 +268,7 @@ def tile(item: Item, hit: Hit | None, rank: int | None, look: Look) -> str:
     """A thumbnail, poster or drawing; choosing it opens the viewer."""
     title = escape(name(item), quote=True)
     inside = network.draw(item) if item.modality == "node" else _image(item)
+    inside += _exact(hit)
     when = escape(where(item, hit))
     if item.modality == "film":
         inside += f'<span class="play">{icons.PLAY}</span><span class="when">{when}</span>'
@@ -301,8 +304,8 @@ def sound(item: Item, hit: Hit | None, rank: int | None, look: Look) -> str:
     return (
         f'<div class="sound" data-id="{escape(item.id, quote=True)}">'
         f"{_open(item, hit, rank, look, inside)}{_steer(look)}"
-        f'<p class="line"><span class="name" title="{title}">{title}</span>{_meter(hit)}'
-        f'<span class="when">{where(item, hit)}</span></p>{player}</div>'
+        f'<p class="line"><span class="name" title="{title}">{title}</span>{_exact(hit)}'
+        f'{_meter(hit)}<span class="when">{where(item, hit)}</span></p>{player}</div>'
     )
 
 
@@ -316,8 +319,8 @@ def said(item: Item, hit: Hit, rank: int | None, look: Look) -> str:
     return (
         f'<div class="passage" data-id="{escape(item.id, quote=True)}">'
         f"{_open(item, hit, rank, look, inside)}{_steer(look)}"
-        f'<p class="line"><span class="name" title="{title}">{title}</span>{lost}{_meter(hit)}'
-        f'<span class="when">{escape(where(item, hit))}</span></p></div>'
+        f'<p class="line"><span class="name" title="{title}">{title}</span>{lost}{_exact(hit)}'
+        f'{_meter(hit)}<span class="when">{escape(where(item, hit))}</span></p></div>'
     )
 
 

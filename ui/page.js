@@ -88,6 +88,7 @@
   // ---- search: the query is an object that the server answers and the address keeps ----
   const EMPTY = { parts: [], chosen: {}, exact: true };
   let asked = EMPTY; // what the results answer
+  let sent = EMPTY; // what was asked last, whose answer may be on its way
   let send = () => {}; // asks a query: send(query, {replace})
   let combining = false; // whether the reader wants to put words together
 
@@ -178,13 +179,14 @@
     send = (query, how = {}) => {
       wait(true);
       replace = Boolean(how.replace);
+      sent = query;
       // A file may take long to read: searching by words does not wait for it.
       trigger(query.parts.some((part) => part.by === "file") ? "read" : "ask", { query });
     };
     const note = () => {
       const bar = one("[data-query]", element);
       if (!bar) return;
-      asked = JSON.parse(bar.dataset.query);
+      asked = sent = JSON.parse(bar.dataset.query);
       one("#search")?.classList.toggle("asked", asked.parts.length > 0);
       fillFilter();
       const state = history.state?.query;
@@ -257,7 +259,7 @@
       if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
       if (!element.offsetParent) return;
       if (event.target.closest?.("#filter")) openFilter(false);
-      else if (event.target.closest?.("#q")) return;
+      else if (event.target.id === "add-words" && event.target.value) event.target.value = "";
       else if (asked.parts.length && !isPlain(asked)) back();
       else if (event.target.closest?.("#results")) one("#q input")?.focus();
     });
@@ -344,7 +346,7 @@
         if (field.name && field.name !== "exact" && field.value.trim()) chosen[field.name] = field.value.trim();
       }
       const query = { ...asked, chosen, exact: form.elements.exact.checked };
-      if (!same(query, asked)) send(query);
+      if (!same(query, sent)) send(query); // Enter is a change as well as a submit
     };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -602,8 +604,18 @@
     if (!item.said) return drawing(item);
     const quote = make("blockquote", {});
     for (const [text, marked] of item.said) quote.append(marked ? make("mark", {}, text) : text);
-    const page = stage("text", quote);
+    const leaf = make("div", { class: "leaf" }, quote);
+    const page = stage("text", leaf);
     page.tabIndex = 0; // a long one is scrolled by keys
+    const said = item.said.map(([text]) => text).join("");
+    fetch(`around/${item.id}?said=${encodeURIComponent(said)}`)
+      .then((answer) => (answer.ok ? answer.json() : {}))
+      .then(({ before, after }) => {
+        if (before) leaf.prepend(make("p", {}, before));
+        if (after) leaf.append(make("p", {}, after));
+        quote.scrollIntoView({ block: "center" });
+      })
+      .catch(() => {});
     return page;
   }
 

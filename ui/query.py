@@ -96,7 +96,7 @@ def read_query(raw: Any) -> Query:
     parts, chosen = raw.get("parts"), raw.get("chosen")
     found = list(_parts(parts if isinstance(parts, list) else []))
     fields = chosen if isinstance(chosen, dict) else {}
-    typed = {name: str(fields.get(name) or "").strip()[:1_000] for name in FIELDS}
+    typed = {name: _plain(fields.get(name), 1_000) for name in FIELDS}
     if typed["added"] not in AGES:
         typed["added"] = ""
     return Query(
@@ -110,16 +110,21 @@ def _parts(raw: list[Any]) -> Iterator[Part]:
     for one in raw[:MOST_PARTS]:
         if not isinstance(one, dict) or one.get("by") not in ("text", "item", "file"):
             continue
-        what, weight = str(one.get("what") or "").strip()[:LONGEST], one.get("weight", 1)
+        what, weight = _plain(one.get("what"), LONGEST), one.get("weight", 1)
         usable = isinstance(weight, int | float) and abs(weight) in WEIGHTS
         if what:
             yield Part(one["by"], what, float(weight) if usable else 1.0)
 
 
+def _plain(raw: Any, most: int) -> str:
+    """Text that can be written down: half a character becomes "?"."""
+    return str(raw or "").strip()[:most].encode("utf-8", "replace").decode()
+
+
 def read_filter(chosen: Mapping[str, str], *, paths: bool) -> Filter | None:
     """The library's filter; None where nothing is asked. Raises QueryError.
 
-    Without `paths` folders are not asked about: they are nobody's business elsewhere.
+    Without `paths` nothing is told of folders: they are nobody's business elsewhere.
     """
     if not chosen:
         return None
@@ -128,9 +133,15 @@ def read_filter(chosen: Mapping[str, str], *, paths: bool) -> Filter | None:
         midnight = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0)
         age = midnight - timedelta(days=AGES[chosen["added"]][1])
         after = max(after or 0.0, age.timestamp())
-    folder = chosen.get("folder") if paths else None
+    folder = chosen.get("folder")
+    if folder and not paths:
+        raise QueryError("Folders can be asked for on the machine itself only.")
+    try:
+        folder = os.path.abspath(Path(folder).expanduser()) if folder else None
+    except RuntimeError:
+        raise QueryError(f"There is no user of whom “{folder}” could be a folder.") from None
     return Filter(
-        folder=os.path.abspath(Path(folder).expanduser()) if folder else None,
+        folder=folder,
         title=chosen.get("title"),
         added_after=after,
         added_before=None if before is None else _next_day(before),
@@ -177,7 +188,10 @@ def _day(text: str | None) -> float | None:
 
 
 def _next_day(start: float) -> float:
-    return (datetime.fromtimestamp(start) + timedelta(days=1)).timestamp()
+    try:
+        return (datetime.fromtimestamp(start) + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError):
+        return start
 
 
 def _seconds(text: str | None) -> float | None:

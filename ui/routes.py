@@ -20,7 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui import cards, theme
+from ui import cards, passage, theme
 from ui.page import Page
 
 if TYPE_CHECKING:
@@ -230,6 +230,15 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
             raise HTTPException(404, "This is not in the library, or says nothing to be found by.")
         told = cards.data(found, None, None, cards.Look(page.paths, steered=True))
         return Response(cards.plain(json.dumps(told)), media_type="application/json")
+
+    @app.get("/around/{item_id}")
+    def around(item_id: str, said: str, request: Request) -> Response:
+        gate(request)
+        found = page.library.get(item_id)
+        if found is None or found.modality != "text":
+            raise HTTPException(404, "There is no such text in the library.")
+        before, after = passage.around(Path(found.path), said)
+        return JSONResponse({"before": before, "after": after})
 
     @app.get("/folders")
     def folders(request: Request) -> Response:

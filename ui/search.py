@@ -217,7 +217,7 @@ def _together(page: Page, query: Query, asked: Sequence[Term], chosen: Filter | 
     far = ""
     among = {hit.modality for hit in answer.hits}
     if among and among <= answer.far:
-        far = cards.nothing_close(query.words, _held(page, sorted(among, key=MODALITIES.index)))
+        far = cards.nothing_close(query.wanted, _held(page, sorted(among, key=MODALITIES.index)))
     shown = _cards(page, query, "", answer.hits, 1)
     note = f"nearest of {page.library.count():,}"
     more = cards.more("", ALONE) if answer.more else ""
@@ -414,7 +414,7 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             answer = page.library.find(
                 asked, modality or None, int(k), offset=int(offset), chosen=chosen, exact=exact
             )
-        except TOLD as error:
+        except (*TOLD, QueryError) as error:
             raise wrong(str(error)) from None
         except Exception:
             log.exception("a search failed")

@@ -114,7 +114,7 @@ def form(paths: bool) -> str:
         f'<label>Added<select name="added"><option value="">any time</option>{ages}'
         "</select></label>"
         f"{pair('Added between', 'after', 'before', 'date', '')}"
-        f"{pair('Length of sounds and films', 'longer', 'shorter', 'text', '0:30')}"
+        f"{pair('Length of sounds and films', 'longer', 'shorter', 'text', 'm:ss')}"
         f"{pair('Size', 'larger', 'smaller', 'text', 'MB')}"
         '<label class="check"><input type="checkbox" name="exact" checked>Find exact words too'
         "</label>"

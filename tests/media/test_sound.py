@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tracemalloc
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -153,6 +155,28 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     (segment,), details = sound(tmp_path / "a.wav")
     assert details["channels"] == 6
     np.testing.assert_allclose(samples(segment), np.mean(tones, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("layout", "count"), [("5.1", 6), ("6.1", 7), ("7.1", 8)])
+def test_many_channels_through_ffmpeg(tmp_path: Path, layout: str, count: int) -> None:
+    """Eight have a plane too many by PyAV's count: reading it ended the process."""
+    waves = np.stack([makers.tone(300 + 200 * k, 12, 48_000) for k in range(count)], 1)
+    with av.open(str(tmp_path / "a.mka"), "w") as container:
+        stream = container.add_stream("libopus", rate=48_000, options={"mapping_family": "255"})
+        assert isinstance(stream, av.AudioStream)
+        stream.layout, stream.bit_rate = layout, 64_000 * count
+        for start in range(0, len(waves), 960):
+            packed = (waves[start : start + 960] * 30_000).astype(np.int16).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, start, Fraction(1, 48_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (segment, _), details = sound(tmp_path / "a.mka")
+    assert details["channels"] == count
+    power = np.abs(np.fft.rfft(samples(segment) * np.hanning(WINDOW)))
+    peaks = [float(power[(300 + 200 * k) * 10]) for k in range(count)]
+    np.testing.assert_allclose(peaks, np.mean(peaks), rtol=0.1)  # every channel, as loud
+    assert max(peaks) > 100 * np.median(power)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])

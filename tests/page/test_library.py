@@ -134,7 +134,7 @@ def test_the_list_has_pages_and_kinds(serve: Serve, visit: Any) -> None:
     page.click("#shelf .open >> nth=0")
     assert page.locator("#viewer audio").count() == 1
     page.click("#viewer [data-act='similar']")  # leads to the Search tab
-    page.wait_for_selector("#results .like")
+    page.wait_for_selector("#results .term.toward")
 
 
 class SlowSpace(FakeSpace):

@@ -49,7 +49,10 @@ class TestEndpoint:
     def test_best_first(self, client: Client, served: Served) -> None:
         hits = client.predict("red", "image", 2, api_name="/search")
         assert [set(hit) for hit in hits] == [
-            {"id", "score", "modality", "title", "start", "end", "sure"}
+            {
+                *("id", "score", "modality", "title", "start", "end"),
+                *("sure", "place", "text", "exact"),
+            }
         ] * 2
         assert hits[0]["id"] == named(served, "red").id
         assert hits[0]["modality"] == "image"
@@ -68,9 +71,12 @@ class TestEndpoint:
         ("query", "sentence"),
         [
             (("", "image", 5), "query is empty"),
-            (("a", "film", 5), 'The modality is "image", "audio" or empty'),
+            (("a", "smell", 5), 'The modality is one of "image", "audio", "film"'),
             (("a", "image", 0), "k is a number"),
             (("a", "image", "many"), "k is a number"),
+            (("a", "image", 5, -1), "offset is a number"),
+            (("a", "image", 5, 0, "red"), "lists of texts"),
+            (("a", "image", 5, 0, [], [], ["0" * 32]), "There is no item"),
         ],
     )
     def test_wrong_use_is_told_in_a_sentence(
@@ -78,6 +84,23 @@ class TestEndpoint:
     ) -> None:
         with pytest.raises(Exception, match=sentence):
             client.predict(*query, api_name="/search")
+
+    def test_a_composed_query(self, client: Client, served: Served) -> None:
+        def ask(**more: Any) -> list[str]:
+            hits = client.predict(api_name="/search", **{"text": "", "modality": "image"} | more)
+            return [hit["title"].split(".")[0] for hit in hits]
+
+        assert ask(plus=["red"], minus=["blue"], k=1) == ["red"]
+        assert ask(like=[named(served, "green").id], plus=["green"], k=1) != ["green"]
+        assert ask(text="red", k=2, offset=1) == ask(text="red", k=3)[1:]
+        assert ask(text="red", folder=str(served.media.parent / "elsewhere")) == []
+        assert len(ask(text="red", folder=str(served.media))) == 6
+
+    def test_exact_words_can_be_left_out(self, client: Client) -> None:
+        [hit] = client.predict("whistle", None, 1, api_name="/search")
+        assert (hit["title"], hit["exact"]) == ("whistle", True)
+        hits = client.predict("whistle", None, 9, exact=False, api_name="/search")
+        assert not any(hit["exact"] for hit in hits)
 
     def test_nothing_else_is_offered(self, client: Client) -> None:
         told = client.view_api(return_format="dict", print_info=False)
@@ -211,7 +234,7 @@ class TestClosedDoors:
 
     @pytest.mark.parametrize("site", ["cross-site", "same-site"])
     def test_another_site_cannot_use_the_queue(self, served: Served, site: str) -> None:
-        body = {"data": ["red", "image", 1], "session_hash": "abc"}
+        body = {"data": ["red", "image", 1, 0, [], [], [], True, ""], "session_hash": "abc"}
         for path in ("queue/join", "call/search"):
             address = f"{served.address}/gradio_api/{path}"
             answer = httpx.post(address, json=body, headers={"Sec-Fetch-Site": site})
@@ -258,7 +281,11 @@ class TestClosedDoors:
 
 class TestLogin:
     @pytest.mark.parametrize(
-        "path", ["/media/{}", "/preview/{}", "/gradio_api/info", "/config", "/gradio_api/config"]
+        "path",
+        [
+            *("/media/{}", "/preview/{}", "/item/{}", "/around/{}?said=a", "/folders"),
+            *("/gradio_api/info", "/config", "/gradio_api/config"),
+        ],
     )
     def test_nothing_without_it(self, guarded: Served, path: str) -> None:
         item = named(guarded, "red")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from media import Segment
+from store import coarse as coarse_module
 from store import matrix as matrix_module
 from store.catalogue import Catalogue, Entry, Sighting, segment_id
 from store.index import Index, IndexBroken, Settings, collection_name
@@ -310,3 +311,47 @@ def test_segment_ids_are_media_fragments() -> None:
 
 def test_the_fake_space_has_this_dimension() -> None:
     assert FakeSpace.dim == DIM
+
+
+def test_a_large_matrix_is_searched_through_its_short_copy(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [entry(number, 3) for number in range(300)]
+    catalogue.commit(entries[:290])
+    matrix = Matrix(tmp_path / "vectors", "audio", DIM)
+    matrix.open(catalogue)
+    queries = unit(random.standard_normal((20, DIM)))
+    plain = [matrix.search(query, 5) for query in queries]
+    monkeypatch.setattr(matrix_module, "COARSE_FROM", 100)
+    monkeypatch.setattr(matrix_module, "CANDIDATES", 60)
+    monkeypatch.setattr(coarse_module, "LENGTH", 12)
+    for query, expected in zip(queries, plain, strict=True):
+        found = matrix.search(query, 5)
+        assert found.matches == expected.matches
+        assert found.mean == pytest.approx(expected.mean, abs=0.02)
+        assert found.sd == pytest.approx(expected.sd, abs=0.02)
+    assert len(matrix._coarse[1] or ()) == 870
+    catalogue.commit(entries[290:])  # few more: searched in full beside the copy
+    matrix.catch_up(catalogue)
+    (removed,) = catalogue.remove([entries[0].sighting.id])
+    matrix.drop(removed.segments["audio"], catalogue)
+    assert len(matrix._coarse[1] or ()) == 870
+    for query in queries:
+        assert twin(entries[1:], query, 5) == ask(catalogue, matrix, query, 5)
+
+
+def test_short_rows_keep_the_products_with_likely_queries() -> None:
+    rows = unit(random.standard_normal((500, 40)) * np.geomspace(1, 0.01, 40) + 0.3)
+    queries = unit(random.standard_normal((50, 40)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coarse_module, "LENGTH", 40)
+        whole = coarse_module.shorten(rows, rows, queries)
+        np.testing.assert_allclose(
+            [whole.products(query) for query in queries], queries @ rows.T, atol=1e-3
+        )
+        patch.setattr(coarse_module, "LENGTH", 10)
+        short = coarse_module.shorten(rows, rows, queries)
+    assert short.rows.shape == (500, 10)
+    errors = [np.abs(short.products(query) - rows @ query).mean() for query in queries]
+    spread = (queries @ rows.T).std(axis=1).mean()
+    assert np.median(errors) < spread / 2
