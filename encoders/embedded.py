@@ -44,7 +44,7 @@ MAX_TOKENS = 256  # what MiniLM was trained with; the rest of a longer text is n
 # Lite2's own scaling (timm's tf_efficientnet_lite2), but larger than the 260 pixels that it was
 # trained with: in a picture of many things each gets cells of its own.
 PREPROCESS = Preprocess((384, 384), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-FAST_PREPROCESS = replace(PREPROCESS, size=(260, 260))
+FAST_PREPROCESS = replace(PREPROCESS, size=(260, 260), reducing_gap=1.1)
 
 
 def embedded_clip(progress: Progress | None = None, fast: bool = False) -> Clip:

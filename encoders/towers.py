@@ -42,6 +42,8 @@ class Preprocess:
     resize_mode: str = "shortest"
     """shortest: fill the frame and cut the middle out; longest: fit in and fill up; squash."""
     fill_color: int = 0
+    reducing_gap: float | None = None
+    """How much larger than needed a picture is first made by plain means, for speed (Pillow)."""
 
     def __call__(self, image: Image.Image) -> Array:
         """Resize and crop an RGB picture: uint8 (height, width, 3).
@@ -53,14 +55,14 @@ class Preprocess:
         filter_ = Image.Resampling[self.interpolation.upper()]
         height, width = self.size
         if self.resize_mode == "squash":
-            return np.array(image.resize((width, height), filter_))
+            return np.array(image.resize((width, height), filter_, reducing_gap=self.reducing_gap))
         if self.resize_mode == "longest":
             scale = 1 / max(image.height / height, image.width / width)
             inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         else:  # torchvision's Resize truncates the longer side, so this does as well
             short = min(image.width, image.height)
             inner = (int(width * image.width / short), int(height * image.height / short))
-        resized = image.resize(inner, filter_)
+        resized = image.resize(inner, filter_, reducing_gap=self.reducing_gap)
         canvas = Image.new("RGB", (width, height), (self.fill_color,) * 3)
         corner = (round((width - inner[0]) / 2), round((height - inner[1]) / 2))
         canvas.paste(resized, corner)

@@ -641,6 +641,16 @@
     const drawn = svg("svg", { class: "net", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${label} and its neighbours` });
     for (const [a, b] of ties) drawn.append(line("tie", at[a], at[b]));
     for (const place of at) drawn.append(line("edge", middle, place));
+    // A name that would lie over another is left to the list beside and to the pointer.
+    const taken = [];
+    const name = (text, x, y, kind) => {
+      const half = text.length * (kind ? 5.8 : 4.8);
+      const free = x > half && x + half < width && !taken.some((box) => Math.abs(box.x - x) < box.half + half && Math.abs(box.y - y) < 20);
+      if (!free) return "";
+      taken.push({ x, y, half });
+      return svg("text", { class: kind, x, y }, text);
+    };
+    const own = name(short(label, 30), middle[0], middle[1] + 42, "self");
     nodes.forEach((node, place) => {
       const [x, y] = at[place];
       const above = y < height / 2;
@@ -649,13 +659,13 @@
           svg("title", {}, node.said ? `${node.label} (${node.said})` : node.label),
           svg("circle", { class: "reach", cx: x, cy: y, r: 24 }),
           svg("circle", { cx: x, cy: y, r: 10 }),
-          svg("text", { x, y: above ? y - 18 : y + 30 }, short(node.label, crowded ? 16 : 24)),
+          name(short(node.label, crowded ? 16 : 24), x, above ? y - 18 : y + 30, ""),
         ),
       );
     });
     drawn.append(
       svg("circle", { class: "self", cx: middle[0], cy: middle[1], r: 18 }),
-      svg("text", { class: "self", x: middle[0], y: middle[1] + 42 }, short(label, 30)),
+      own,
     );
     return stage("node", drawn);
   }

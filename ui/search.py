@@ -219,7 +219,7 @@ def _together(page: Page, query: Query, asked: Sequence[Term], chosen: Filter | 
     if among and among <= answer.far:
         far = cards.nothing_close(query.wanted, _held(page, sorted(among, key=MODALITIES.index)))
     shown = _cards(page, query, "", answer.hits, 1)
-    note = f"nearest of {page.library.count():,}"
+    note = "nearest first" if query.chosen else f"nearest of {page.library.count():,}"
     more = cards.more("", ALONE) if answer.more else ""
     sections = [cards.section("", shown, note, far=far, more=more)] if shown else []
     heard = f"{len(shown)} found. {far}"

@@ -329,7 +329,7 @@ def test_a_large_matrix_is_searched_through_its_short_copy(
         found = matrix.search(query, 5)
         assert found.matches == expected.matches
         assert found.mean == pytest.approx(expected.mean, abs=0.02)
-        assert found.sd == pytest.approx(expected.sd, abs=0.02)
+        assert found.sd == pytest.approx(expected.sd, rel=0.25), "of the short rows"
     assert len(matrix._coarse[1] or ()) == 870
     catalogue.commit(entries[290:])  # few more: searched in full beside the copy
     matrix.catch_up(catalogue)
