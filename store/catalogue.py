@@ -549,6 +549,16 @@ class Catalogue:
             )
         return found
 
+    def item_passages(self, id: str) -> list[str]:
+        """What the parts of an item say, in their order."""
+        rows = self._rows(
+            "SELECT passage FROM words WHERE rowid IN ("
+            "SELECT segments.number FROM segments JOIN items ON item = items.number "
+            "WHERE items.id = ?) AND passage != '' ORDER BY rowid",
+            (id,),
+        )
+        return [row[0] for row in rows]
+
     def match_words(
         self, query: str, streams: Sequence[str], limit: int, chosen: Filter | None = None
     ) -> list[tuple[int, int, str]]:

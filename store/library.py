@@ -315,7 +315,7 @@ class Library:
         """
         media = self._choose(modality)
         with self._in_use():
-            query = self._search.read(terms, lambda term: self._embed(term.what))
+            query = self._search.read(terms, self._read)
             return self._search.find(query, media, k, offset, chosen, exact)
 
     def search(self, text: str, modality: str | None = None, k: int = 10) -> list[Hit]:
@@ -349,10 +349,15 @@ class Library:
 
     def embed(self, what: Path | Media) -> np.ndarray:
         """The vector of a medium outside the library, float32 (dim,)."""
-        return middle(np.concatenate(list(self._embed(what).values())))
+        return middle(np.concatenate(list(self.embed_parts(what).values())))
 
-    def _embed(self, what: Any) -> dict[str, np.ndarray]:
-        """The vectors of a medium outside the library by stream, float32 (n, dim) each."""
+    def _read(self, term: Term) -> dict[str, np.ndarray]:
+        what: Any = term.what
+        return what if isinstance(what, dict) else self.embed_parts(what)
+
+    def embed_parts(self, what: Path | Media) -> dict[str, np.ndarray]:
+        """The vectors of a medium outside the library by stream, float32 (n, dim) each: what a
+        Term by "file" can be given, so that a file asked of several media is read once."""
         import media
         from store.ingest import embed_media
 
@@ -401,6 +406,15 @@ class Library:
         if modality is not None:
             return counts.get(modality, 0)
         return sum(n for name, n in counts.items() if name != "node")
+
+    def around(self, id: str, said: str) -> tuple[str, str]:
+        """The passages before and after one of a text; empty where there are none."""
+        with self._in_use():
+            passages = self._catalogue.item_passages(id)
+        at = passages.index(said) if said in passages else None
+        if at is None:
+            return "", ""
+        return "".join(passages[at - 1 : at]), "".join(passages[at + 1 : at + 2])
 
     def preview(self, id: str) -> Path:
         """Where the item's preview lies (a WebP picture: thumbnail or waveform).

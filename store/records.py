@@ -104,12 +104,13 @@ class Hit:
 
 @dataclass(frozen=True)
 class Term:
-    """One part of a query: words, an item's id, a file, or a vector (dim,), and how much it counts.
+    """One part of a query: words, an item's id, a file (or its vectors, see
+    `Library.embed_parts`), or a vector (dim,), and how much it counts.
 
     A negative weight leads away from it.
     """
 
-    what: str | Path | np.ndarray
+    what: str | Path | np.ndarray | dict[str, np.ndarray]
     by: str = "text"
     """ "text", "item", "file" or "vector"."""
     weight: float = 1.0

@@ -17,13 +17,16 @@ from store.matrix import Match, Matches, Matrix
 from store.records import Answer, Filter, Hit, LibraryError, Space, Term
 from store.streams import STREAMS
 from store.wordings import encode_queries, read_wordings, space_kind
-from store.words import fuse, word_query
+from store.words import RANK_CONSTANT, fuse, word_query
 
 RERANKED = 300
 """How many more segments Chroma is asked for, for words: it orders them by the plain cosine."""
 
 TOLD = 10
 """Among so many hits of a medium the surest tells whether anything is close."""
+
+FUSED = 200
+"""Hits of the vectors' ranking that are joined with those by exact words; more follow them."""
 
 MOST_MATCHES = 1_000
 """Hits by exact words that are looked at."""
@@ -88,7 +91,10 @@ class Search:
         """The hits from place `offset` on; see `Library.find`."""
         if k < 1:
             return Answer([])
+        asked = word_query(query.words) if exact and query.words else None
         depth = offset + k + 1
+        if asked:  # the same ones are joined in whatever page is shown
+            depth = max(depth, FUSED)
         only = None if chosen is None or chosen == Filter() else self._catalogue.select(chosen)
         found: dict[str, list[Scored]] = {}
         for name, matrix in self._matrices.items():
@@ -97,7 +103,7 @@ class Search:
         far = self._far(found, modalities) if query.words else frozenset()
         scored = compare_streams(list(found.values()))
         matched: set[int] = set()
-        if exact and query.words and (asked := word_query(query.words)):
+        if asked:
             scored, matched = self._fuse(scored, asked, modalities, chosen)
             held = {STREAMS[hit.stream].modality for hit in scored if hit.match.item in matched}
             far = far - held
@@ -269,12 +275,16 @@ class Search:
             return list(scored), set()
         by_vector = {hit.match.item: hit for hit in scored}
         joined = []
-        for item, score in fuse(list(by_vector), list(by_words)):
+        first = list(by_vector)[:FUSED]
+        for item, score in fuse(first, list(by_words)):
             hit = by_vector.get(item) or by_words[item]
             if item in by_words and STREAMS[hit.stream].tower == "text":
                 hit = replace(hit, match=by_words[item].match)  # the passage that has the words
             joined.append(replace(hit, score=score))
-        return joined, set(by_words)
+        rest = [item for item in list(by_vector)[FUSED:] if item not in by_words]
+        for rank, item in enumerate(rest, start=FUSED + 1):
+            joined.append(replace(by_vector[item], score=1 / (RANK_CONSTANT + rank)))
+        return sorted(joined, key=lambda hit: -hit.score), set(by_words)
 
     def _hits(self, scored: Sequence[Scored], exact: Collection[int]) -> list[Hit]:
         numbers = [hit.match.segment for hit in scored]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from store.words import IDLE
 
 BEFORE = 60  # characters shown before the first marked word of a passage that is cut
-
-PATIENCE = 3.0  # seconds in which a passage must be met again in its text
 
 Marked = list[tuple[str, bool]]  # pieces of a text, and whether they are the query's words
 
@@ -21,25 +17,6 @@ def where(place: Mapping[str, Any]) -> str:
     """ "page 3", "line 12"."""
     units = ("page", "line", "paragraph", "row")
     return ", ".join(f"{unit} {place[unit]}" for unit in units if unit in place)
-
-
-def around(path: Path, said: str) -> tuple[str, str]:
-    """The passages before and after one, read again from the text; empty where there are none."""
-    from media import MediaError, open_media
-
-    before, deadline, met = "", time.monotonic() + PATIENCE, False
-    try:
-        with open_media(path) as opened:
-            for segment in opened.segments():
-                if met:
-                    return before, segment.words
-                met = segment.words == said
-                if not met and time.monotonic() > deadline:
-                    break
-                before = before if met else segment.words
-    except (MediaError, OSError):
-        pass  # gone or changed since: the passage itself is known
-    return (before, "") if met else ("", "")
 
 
 def mark(text: str, wanted: str) -> Marked:

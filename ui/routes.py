@@ -20,7 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui import cards, passage, theme
+from ui import cards, theme
 from ui.page import Page
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
         found = page.library.get(item_id)
         if found is None or found.modality != "text":
             raise HTTPException(404, "There is no such text in the library.")
-        before, after = passage.around(Path(found.path), said)
+        before, after = page.library.around(item_id, said)
         return JSONResponse({"before": before, "after": after})
 
     @app.get("/folders")

@@ -310,20 +310,20 @@ def _terms(page: Page, query: Query) -> list[Term]:
         if part.by == "item" and page.library.get(part.what) is None:
             raise QueryError("This item is no longer in the library; search again.")
         if part.by == "file":
-            found.append(Term(_vector(page, part), "vector", part.weight))
+            found.append(Term(_parts(page, part), "file", part.weight))
         else:
             found.append(Term(part.what, part.by, part.weight))
     return found
 
 
-def _vector(page: Page, part: Part) -> Any:
-    """An uploaded file's vector, made once: a query is asked of each medium, and asked again."""
+def _parts(page: Page, part: Part) -> Any:
+    """An uploaded file's vectors, made once: a query is asked of each medium, and asked again."""
     upload = page.uploads.get(part.what)
     if upload is None:
         raise QueryError("The file you searched by is no longer here; drop it in again.")
     if upload.token not in page.vectors:
         try:
-            page.vectors[upload.token] = page.library.embed(upload.path)
+            page.vectors[upload.token] = page.library.embed_parts(upload.path)
         except Exception as error:
             page.uploads.drop(upload)
             if isinstance(error, TOLD):

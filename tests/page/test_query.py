@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from store.library import Filter
 from ui.network import lay_out
-from ui.passage import around, excerpt, mark
+from ui.passage import excerpt, mark
 from ui.query import Part, Query, QueryError, describe, read_filter, read_query
 
 
@@ -98,16 +97,6 @@ def test_words_are_marked_in_their_forms() -> None:
     far = excerpt(mark("word " * 60 + "goal", "goal"))
     assert far[0][0].startswith("…word")
     assert len(far[0][0]) < 70
-
-
-def test_what_stands_around_a_passage(tmp_path: Path) -> None:
-    path = tmp_path / "text.txt"
-    parts = [" ".join([name] * 50) + "." for name in ("one", "two", "three")]
-    path.write_text("\n\n".join(parts))
-    assert around(path, parts[1]) == (parts[0], parts[2])
-    assert around(path, parts[0]) == ("", parts[1])
-    assert around(path, "not there") == ("", "")
-    assert around(tmp_path / "gone.txt", parts[0]) == ("", "")
 
 
 def test_neighbours_that_are_tied_stand_beside_each_other() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from store import search as search_module
 from store.catalogue import OLDER, TABLES, Catalogue
 from store.library import MODALITIES, Filter, Library, LibraryError, Term
 from store.likeness import Likeness
@@ -59,6 +60,17 @@ def test_texts_are_found_by_passage_and_tell_its_place(library: Library, shelf: 
     assert hit.text.startswith("Nothing but noise")
     assert library.search("low", "text")[0].place["line"] == 1
     assert len(library.search("low", "text")) == 2, "one hit a file"
+
+
+def test_what_stands_around_a_passage(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "tale.txt"
+    parts = [" ".join([f"Part {n} of the tale goes on and on."] * 10) for n in range(3)]
+    path.write_text("\n\n".join(parts))
+    (item,) = library.add([path]).added
+    assert library.around(item.id, parts[1]) == (parts[0], parts[2])
+    assert library.around(item.id, parts[0]) == ("", parts[1])
+    assert library.around(item.id, parts[2]) == (parts[1], "")
+    assert library.around(item.id, "not there") == ("", "")
 
 
 def test_nodes_are_items_of_their_graph(library: Library, shelf: Path) -> None:
@@ -140,6 +152,26 @@ def test_pages_follow_one_another(library: Library, shelf: Path, folder: Path) -
     assert [hit for page in pages for hit in page.hits] == every.hits
     assert [page.more for page in pages] == [True] * (len(pages) - 1) + [False]
     assert library.find([Term("red")], offset=100).hits == []
+
+
+def test_pages_follow_one_another_where_exact_words_count(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "FUSED", 6)
+    for number in range(20):
+        colour = (12 * number, 0, 255 - 12 * number)
+        makers.make_jpeg(tmp_path / f"{'wolf' if number % 7 == 3 else 'x'} {number}.jpg", colour)
+    library.add([tmp_path])
+    every = library.find([Term("blue wolf")], k=50, exact=False).hits
+    assert len(every) == 20
+    for text in ("wolf", "blue"):
+        whole = library.find([Term(text)], k=50).hits
+        assert sum(hit.exact for hit in whole) == (3 if text == "wolf" else 0)
+        pages = [library.find([Term(text)], k=4, offset=at).hits for at in range(0, 20, 4)]
+        assert [hit.id for page in pages for hit in page] == [hit.id for hit in whole]
+        assert len({hit.id for hit in whole}) == 20
+        scores = [hit.score for hit in whole]
+        assert scores == sorted(scores, reverse=True)
 
 
 def test_filters_choose_what_may_be_found(library: Library, shelf: Path, folder: Path) -> None:
