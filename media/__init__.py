@@ -72,7 +72,7 @@ def is_candidate(path: Path) -> bool:
 
 
 def open_media(path: Path) -> Media:
-    """Open a picture or a sound, known by its content whatever its name.
+    """Open a file of any medium, known by its content whatever its name where that tells.
 
     Raises MediaError for what is not usable. Close what is returned, or use it in a `with`.
     """

@@ -69,9 +69,10 @@ class Segment:
 class Media(ABC):
     """An open file. Iterate `segments()` once, to its end; then `preview()` is ready.
 
-    `details` holds "width" and "height" in pixels, as seen (after the EXIF turn), or "seconds",
-    "rate" in hertz and "channels"; a sound's "seconds" come from its header until all of it has
-    been read, and are then what was really decoded.
+    `details` tell of the file what people want to know: of a picture "width" and "height" in
+    pixels, as seen (after the EXIF turn); of a sound "seconds", "rate" in hertz and "channels"; of
+    a film, a text and a graph see their modules. A sound's "seconds" come from its header until
+    all of it has been read, and are then what was really decoded.
     """
 
     modality: str
@@ -90,7 +91,8 @@ class Media(ABC):
 
     @abstractmethod
     def preview(self) -> Image.Image:
-        """RGB: a picture's thumbnail, at most 384 x 384, or a sound's waveform, 768 x 192."""
+        """RGB: a thumbnail, at most 384 x 384; a sound's waveform, 768 x 192; a film's poster or a
+        graph's drawing, at most 768 x 432; a text's first page, 384 x 512."""
 
     def close(self) -> None:  # noqa: B027  # a picture has nothing left to close
         """Let go of the file. Harmless when done twice."""
