@@ -169,11 +169,12 @@ def search(
     terms += [Term(words, weight=weight) for words, weight in map(_weighted, plus or ())]
     terms += [Term(words, weight=-weight) for words, weight in map(_less, minus or ())]
     for name, weight in map(_weighted, like or ()):
-        is_file = Path(name).expanduser().exists() or not _looks_like_id(name)
-        what = Path(name).expanduser() if is_file else name
+        file = os.path.expanduser(name)
+        is_file = os.path.exists(file) or not _looks_like_id(name)
+        what = Path(file) if is_file else name
         terms.append(Term(what, "file" if is_file else "item", weight))
     chosen = Filter(
-        folder=os.path.abspath(folder.expanduser()) if folder else None,
+        folder=os.path.abspath(os.path.expanduser(folder)) if folder else None,
         title=title,
         added_after=_day(after, "--after"),
         added_before=_day(before, "--before"),

@@ -47,6 +47,7 @@ from encoders.anchors import (
     IMAGE_TEMPERATURE,
     LABEL_TEMPERATURE,
     SOUND_TEMPERATURE,
+    WORDS_WEIGHT,
     Anchors,
     Bank,
     attend,
@@ -218,7 +219,8 @@ def anchored_texts(anchors: Anchors, words: EncodeTexts) -> EncodeTexts:
             describe(embedded, anchors.image, image_texts, IMAGE_TEMPERATURE),
             describe(embedded, anchors.sound, caption_texts, SOUND_TEMPERATURE),
         ]
-        return unit(np.concatenate(parts, axis=1)).astype(np.float32)
+        own = unit((embedded - anchors.words_centre) @ anchors.words_map)
+        return unit(np.concatenate([*parts, WORDS_WEIGHT * own], axis=1)).astype(np.float32)
 
     return encode_texts
 

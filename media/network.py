@@ -30,6 +30,7 @@ from .text import find_encoding
 Array = np.ndarray[Any, Any]
 Attributes = dict[str, str | int | float]
 
+LARGEST = 1e300  # of a number that is kept
 _BLOCK = 1 << 16  # bytes read at a time
 _DEEPEST = 100  # elements, blocks and lists inside each other
 _LONGEST_KEY = 1_000  # characters of a node's id
@@ -191,7 +192,8 @@ def _value(value: Any) -> str | int | float | None:
     if isinstance(value, str):
         return _whole(value).strip() or None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value if math.isfinite(value) else None
+        # of a whole number too large to be a float, nothing is kept
+        return value if abs(value) < LARGEST else None
     return None
 
 

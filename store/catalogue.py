@@ -175,6 +175,7 @@ class Catalogue:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.create_function("file_name", 1, _file_name, deterministic=True)
+        connection.create_function("fold", 1, str.casefold, deterministic=True)
         return connection
 
     def _prepare(self) -> None:
@@ -259,7 +260,7 @@ class Catalogue:
         number = self._insert_item(execute, whole)
         if number is None:
             return None
-        name = f"{_file_name(os.fsencode(seen.path))} {entry.details.get('title', '')}"
+        name = _names(os.fsencode(seen.path), entry.details)
         own = sum(part.node is None for part in entry.parts)
         vectors = np.ascontiguousarray(entry.vectors, dtype="<f4")
         named = False
@@ -345,10 +346,11 @@ class Catalogue:
             (number,),
         )
         if not copied:
+            (details,) = execute("SELECT details FROM items WHERE number = ?", (number,)).fetchone()
             execute(
                 "UPDATE words SET name = ? "
                 "WHERE rowid = (SELECT min(number) FROM segments WHERE item = ?)",
-                (_file_name(path), number),
+                (_names(path, json.loads(details)), number),
             )
 
     @staticmethod
@@ -368,6 +370,7 @@ class Catalogue:
 
     def _delete(self, execute: Any, id: str) -> list[Removed]:
         """With all its nodes."""
+        id = _plain(id)
         row = execute("SELECT number, path, copied FROM items WHERE id = ?", (id,)).fetchone()
         if row is None:
             return []
@@ -403,7 +406,7 @@ class Catalogue:
 
     def get(self, id: str) -> Item | None:
         """The item of this id."""
-        rows = self._rows(f"SELECT {ITEM} FROM items WHERE id = ?", (id,))
+        rows = self._rows(f"SELECT {ITEM} FROM items WHERE id = ?", (_plain(id),))
         return self._item(rows[0]) if rows else None
 
     def known(self, ids: Sequence[str]) -> set[str]:
@@ -429,7 +432,9 @@ class Catalogue:
         """A page of the items in order of their addition."""
         order = "DESC" if newest_first else "ASC"
         rows = self._rows(
-            f"SELECT {ITEM} FROM items WHERE modality = ?1 OR ?1 IS NULL AND parent IS NULL "
+            # two statements: together they would sort all items
+            f"SELECT {ITEM} FROM items "
+            f"WHERE {'parent IS NULL AND ?1 IS NULL' if modality is None else 'modality = ?1'} "
             f"ORDER BY number {order} LIMIT ?2 OFFSET ?3",
             (modality, limit, offset),
         )
@@ -487,7 +492,7 @@ class Catalogue:
         rows = self._rows(
             "SELECT items.number, stream, vector FROM items JOIN segments ON item = items.number "
             "WHERE items.id = ? ORDER BY segments.number",
-            (id,),
+            (_plain(id),),
         )
         if not rows:
             return None
@@ -606,14 +611,14 @@ class Catalogue:
                 parts.append("OR items.copied AND ?)")
                 values += [len(folder), folder, copies]
             if chosen.title is not None:
-                parts.append("AND instr(lower(items.title), ?) > 0")
-                values.append(chosen.title.lower())
+                parts.append("AND instr(fold(items.title), ?) > 0")
+                values.append(_plain(chosen.title).casefold())
             ask("items.added >= ?", chosen.added_after)
             ask("items.added < ?", chosen.added_before)
             ask(f"{seconds} >= ?", chosen.longer)
             ask(f"{seconds} <= ?", chosen.shorter)
-            ask("items.bytes >= ?", chosen.larger)
-            ask("items.bytes <= ?", chosen.smaller)
+            ask("items.bytes >= ?", _number(chosen.larger))
+            ask("items.bytes <= ?", _number(chosen.smaller))
         return " ".join(parts), values
 
     # The outbox
@@ -663,7 +668,22 @@ def node_id(graph: str, node: str) -> str:
 
 
 def _file_name(path: bytes) -> str:
-    return os.fsdecode(os.path.basename(path)).encode("utf-8", "replace").decode()
+    return _plain(os.fsdecode(os.path.basename(path)))
+
+
+def _names(path: bytes, details: Mapping[str, Any]) -> str:
+    """What an item is called beside its title: its file's name and the document's own title."""
+    return f"{_file_name(path)} {details.get('title', '')}"
+
+
+def _plain(text: str) -> str:
+    """Text that SQLite takes: what is none, as in a file's name that is not UTF-8, becomes "?"."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _number(value: int | None) -> int | None:
+    """A number that SQLite takes."""
+    return None if value is None else min(value, 2**63 - 1)
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -517,10 +517,10 @@ def unit_rows(rows: np.ndarray, count: int, dim: int) -> np.ndarray:
     rows = np.asarray(rows, dtype=np.float32)
     if rows.shape != (count, dim):
         raise UnfitVectorError(f"vectors of shape {rows.shape} instead of {(count, dim)}")
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))[:, None]
     if not np.isfinite(norms).all():
         raise UnfitVectorError("its vector is not finite")
     if (norms < 1e-6).any():
         raise UnfitVectorError("its vector is zero")
-    unit: np.ndarray = (rows / norms).astype(np.float32)
+    unit: np.ndarray = rows / norms.astype(np.float32)
     return unit

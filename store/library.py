@@ -326,9 +326,10 @@ class Library:
         self, what: str | Path | Media, modality: str | None = None, k: int = 10
     ) -> list[Hit]:
         """The k items most like an item (by id; itself left out), a file or an opened medium."""
-        term = Term(what, "item") if isinstance(what, str) else Term(self.embed(what), "vector")
-        if isinstance(what, Path):
-            term = Term(what, "file")
+        if isinstance(what, str):
+            term = Term(what, "item")
+        else:
+            term = Term(what if isinstance(what, Path) else self.embed_parts(what), "file")
         return self.find([term], modality, k).hits
 
     def nearest(self, vector: np.ndarray, modality: str | None = None, k: int = 10) -> list[Hit]:
@@ -372,7 +373,7 @@ class Library:
             raise LibraryError(str(error)) from error
         except OSError as error:
             raise LibraryError(f"{name} cannot be read: {error.strerror or error}.") from error
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise LibraryError(f"{name} cannot be searched with ({error}).") from error
         if not vectors:
             raise LibraryError(
@@ -417,10 +418,12 @@ class Library:
         return "".join(passages[at - 1 : at]), "".join(passages[at + 1 : at + 2])
 
     def preview(self, id: str) -> Path:
-        """Where the item's preview lies (a WebP picture: thumbnail or waveform).
+        """Where the item's preview lies (a WebP picture: thumbnail, waveform, poster or drawing; of
+        a node that of its graph).
 
         Made again from the original where it has been deleted.
         """
+        id = id.partition("#")[0]
         item = self.get(id)
         if item is None:
             raise LibraryError(f"There is no item {id} in the library.")

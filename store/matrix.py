@@ -29,6 +29,7 @@ PAGE = 4096  # rows read from the catalogue at a time
 SAMPLE = 4096  # rows that mean and spread of a large collection are taken from
 COARSE_FROM = 20_000
 """Segments from which on a short copy is searched first (benchmarks/search.py)."""
+AT_ONCE = 16_384  # chosen rows read at a time
 CANDIDATES = 2_500  # segments that are then compared in full
 CHECKED = 16  # rows compared with the catalogue when opening
 
@@ -67,6 +68,8 @@ class _View:
     sample: np.ndarray
     prior: tuple[float, float]
     """Mean and standard deviation of corrected cosines, going by the bank."""
+    number: int
+    """Of the files."""
 
 
 class Matrix:
@@ -274,7 +277,7 @@ class Matrix:
         prior = PRIOR
         if self._background is not None and len(sample):
             prior = typical(standing[sample])
-        return _View(vectors, rows, standing, dead, living, sample, prior)
+        return _View(vectors, rows, standing, dead, living, sample, prior, self._number)
 
     # Searching
 
@@ -285,6 +288,7 @@ class Matrix:
         without: Collection[int] = (),
         words: bool = False,
         only: np.ndarray | None = None,
+        thorough: bool = False,
     ) -> Matches:
         """The k items of highest cosine to a unit vector (dim,).
 
@@ -292,16 +296,17 @@ class Matrix:
             without: numbers of items to leave out.
             words: the vector is of a query of words, as the bank's are.
             only: numbers of the items to choose from; None: all.
+            thorough: without the short copy of a large matrix.
         """
         view = self._view
         words = words and self._background is not None
         if only is not None:
             chosen = np.flatnonzero(np.isin(view.rows[:, 1], only))
-            plain = _cosines(view.vectors[chosen], vector)
+            plain = _chosen_cosines(view.vectors, chosen, vector)
             sample = _cosines(view.vectors[view.sample], vector)
-        elif len(view.living) > COARSE_FROM:
+        elif len(view.living) > COARSE_FROM and not thorough:
             chosen, sample = self._candidates(view, vector, k + len(without), words)
-            plain = _cosines(view.vectors[chosen], vector)
+            plain = _chosen_cosines(view.vectors, chosen, vector)
         else:
             chosen = np.arange(len(view.rows))
             plain = _cosines(view.vectors, vector)
@@ -317,6 +322,14 @@ class Matrix:
         while True:
             count = min(count, len(chosen))
             places = best(numbers, cosines, count, k, without)
+            if (
+                len(places) < k
+                and count == len(chosen)
+                and only is None
+                and len(chosen) < len(view.rows)
+            ):
+                # segments of one long item filled the candidates
+                return self.search(vector, k, without, words, thorough=True)
             if len(places) == k or count == len(chosen):
                 higher = above(plain[places], standing[places]) if words else None
                 return Matches(_matches(numbers[places], cosines[places], higher), mean, sd)
@@ -346,17 +359,16 @@ class Matrix:
         """The short copy; rows added since it was made are few, and not in it."""
         with self._shortening:
             made_of, coarse = self._coarse
-            if (
-                coarse is None
-                or made_of != self._number
-                or len(view.rows) - len(coarse) > max(COARSE_FROM // 4, len(coarse) // 10)
-            ):
-                queries = np.empty((0, self._dim), dtype=np.float32)
-                if self._background is not None:
-                    queries = self._background.vectors(self._tower)
-                sample = np.asarray(view.vectors[view.sample])
-                coarse = shorten(view.vectors, sample, queries)
-                self._coarse = self._number, coarse
+            if coarse is not None and made_of == view.number:
+                late = len(view.rows) - len(coarse)
+                if late <= max(COARSE_FROM // 4, len(coarse) // 10):
+                    return coarse
+            queries = np.empty((0, self._dim), dtype=np.float32)
+            if self._background is not None:
+                queries = self._background.vectors(self._tower)
+            coarse = shorten(view.vectors, np.asarray(view.vectors[view.sample]), queries)
+            if view.number >= made_of:  # else a search that began before the files were renewed
+                self._coarse = view.number, coarse
             return coarse
 
     def rate(self, found: list[Match]) -> list[Match]:
@@ -388,6 +400,15 @@ class Matrix:
         if words and self._background is not None:
             return moments(correct(cosines, view.standing[view.sample]), view.prior)
         return moments(cosines)
+
+
+def _chosen_cosines(rows: np.ndarray, chosen: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """`_cosines` of some rows, by their places; few are copied at a time."""
+    parts = [
+        _cosines(rows[chosen[start : start + AT_ONCE]], vector)
+        for start in range(0, len(chosen), AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
 def _cosines(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:

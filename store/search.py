@@ -282,9 +282,12 @@ class Search:
                 hit = replace(hit, match=by_words[item].match)  # the passage that has the words
             joined.append(replace(hit, score=score))
         rest = [item for item in list(by_vector)[FUSED:] if item not in by_words]
-        for rank, item in enumerate(rest, start=FUSED + 1):
-            joined.append(replace(by_vector[item], score=1 / (RANK_CONSTANT + rank)))
-        return sorted(joined, key=lambda hit: -hit.score), set(by_words)
+        # after all that are joined, and below them in score, whatever page is asked for
+        least = joined[-1].score
+        for rank, item in enumerate(rest, start=1):
+            score = least * RANK_CONSTANT / (RANK_CONSTANT + rank)
+            joined.append(replace(by_vector[item], score=score))
+        return joined, set(by_words)
 
     def _hits(self, scored: Sequence[Scored], exact: Collection[int]) -> list[Hit]:
         numbers = [hit.match.segment for hit in scored]

@@ -89,7 +89,7 @@ def test_nothing_reported_is_lost(tmp_path: Path) -> None:
             for id in acknowledged:
                 found = library._catalogue.item_vectors(id)
                 assert found is not None
-                vectors[id] = found[1][0]
+                vectors[id] = found[1]["image"][0]
             asked = acknowledged if moment == MOMENTS - 1 else new
             for id in asked:
                 assert library.nearest(vectors[id], k=1)[0].id == id

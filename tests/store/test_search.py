@@ -340,6 +340,19 @@ def test_a_large_matrix_is_searched_through_its_short_copy(
         assert twin(entries[1:], query, 5) == ask(catalogue, matrix, query, 5)
 
 
+def test_a_long_item_does_not_hide_the_others_of_a_large_matrix(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [entry(0, 400), *(entry(number, 1) for number in range(1, 200))]
+    catalogue.commit(entries)
+    matrix = Matrix(tmp_path / "vectors", "audio", DIM)
+    matrix.open(catalogue)
+    monkeypatch.setattr(matrix_module, "COARSE_FROM", 100)
+    monkeypatch.setattr(matrix_module, "CANDIDATES", 50)
+    query = unit(entries[0].vectors.mean(axis=0))
+    assert twin(entries, query, 10) == ask(catalogue, matrix, query, 10)
+
+
 def test_short_rows_keep_the_products_with_likely_queries() -> None:
     rows = unit(random.standard_normal((500, 40)) * np.geomspace(1, 0.01, 40) + 0.3)
     queries = unit(random.standard_normal((50, 40)))

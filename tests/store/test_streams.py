@@ -88,6 +88,7 @@ def test_nodes_are_items_of_their_graph(library: Library, shelf: Path) -> None:
     assert {item.modality for item in library.items("node")} == {"node"}
     with pytest.raises(LibraryError, match="remove the graph"):
         library.remove([first.id])
+    assert library.preview(first.id) == library.preview(first.id.partition("#")[0])
     likes = library.similar(first.id, "node")
     assert first.id not in {hit.id for hit in likes}
 
@@ -192,6 +193,28 @@ def test_filters_choose_what_may_be_found(library: Library, shelf: Path, folder:
     assert len(titles(added_before=newest + 1)) == len(titles())
     exact = library.find([Term("jabberwock")], chosen=Filter(folder=str(folder)))
     assert not any(hit.exact for hit in exact.hits), "words are looked for in what is chosen"
+
+
+def test_titles_are_filtered_whatever_their_capitals(library: Library, tmp_path: Path) -> None:
+    makers.make_jpeg(tmp_path / "Über rot.jpg", "red")
+    library.add([tmp_path / "Über rot.jpg"])
+    for title in ("Über", "über", "ROT"):
+        assert len(library.find([Term("x")], chosen=Filter(title=title)).hits) == 1
+    assert not library.find([Term("x")], chosen=Filter(title="a\ud800")).hits
+    assert not library.find([Term("x")], chosen=Filter(larger=10**30)).hits
+
+
+def test_a_renamed_document_is_still_found_by_its_own_title(
+    library: Library, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<title>Zanzibar chronicle</title><p>Low voices.</p>")
+    library.add([page])
+    assert library.search("chronicle")[0].exact
+    page.rename(tmp_path / "other.html")
+    library.add([tmp_path / "other.html"])
+    for word in ("chronicle", "other"):
+        assert library.search(word)[0].exact
 
 
 def test_terms_add_up(library: Library, folder: Path) -> None:
