@@ -567,19 +567,24 @@ class Catalogue:
     def match_words(
         self, query: str, streams: Sequence[str], limit: int, chosen: Filter | None = None
     ) -> list[tuple[int, int, str]]:
-        """The segments that an FTS5 query matches, best first (BM25, titles count most).
+        """The items that an FTS5 query matches, best first (BM25, titles count most), each by its
+        best segment.
 
         Returns:
             [(segment number, item number, stream)]
         """
         conditions, values = self._conditions(chosen)
-        return self._rows(
-            "SELECT segments.number, item, stream FROM words "
-            "JOIN segments ON segments.number = words.rowid JOIN items ON item = items.number "
-            f"WHERE words MATCH ? AND stream IN ({_marks(streams)}) {conditions} "
-            "ORDER BY bm25(words, 4, 2, 1), segments.number LIMIT ?",
+        rows = self._rows(
+            # LIMIT -1: bm25 is only known inside, row by row
+            "SELECT segment, item, stream, min(score) FROM ("
+            "SELECT segments.number AS segment, item, stream, bm25(words, 4, 2, 1) AS score "
+            "FROM words JOIN segments ON segments.number = words.rowid "
+            "JOIN items ON item = items.number "
+            f"WHERE words MATCH ? AND stream IN ({_marks(streams)}) {conditions} LIMIT -1) "
+            "GROUP BY item ORDER BY min(score), segment LIMIT ?",
             [query, *streams, *values, limit],
         )
+        return [row[:3] for row in rows]
 
     def select(self, chosen: Filter) -> np.ndarray:
         """The numbers of the items that a filter lets through, int64, ascending."""

@@ -144,6 +144,55 @@ def test_words_that_only_the_text_has_are_found_exactly(library: Library, shelf:
     assert scores == sorted(scores, reverse=True)
 
 
+def test_a_long_text_takes_one_place_among_exact_words(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "long.md").write_text("\n\n".join(["A wombat is here again. " * 12] * 60))
+    (tmp_path / "short.txt").write_text("Of all the animals a wombat is the last.")
+    library.add([tmp_path / "long.md", tmp_path / "short.txt"])
+    found = library._catalogue.match_words('"wombat"', ["text"], 2)
+    assert len({item for _, item, _ in found}) == 2
+
+
+GRAPHML = '<?xml version="1.0"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+BROKEN = {
+    "cut.mp4": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2mp41\0\0\0\x08moov",
+    "header.mkv": b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1f",
+    "noise.avi": b"RIFF\xff\xff\0\0AVI LIST" + bytes(range(256)) * 4,
+    "blank.txt": b" \n\t\n",
+    "binary.txt": bytes(range(256)) * 8,
+    "broken.pdf": b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog",
+    "broken.docx": b"PK\x03\x04\x14\0word/document.xml",
+    "nothing.html": b"<html><script>1</script></html>",
+    "header.csv": b"name,colour\n",
+    "cut.graphml": GRAPHML.encode() + b'<graph><node id="a"',
+    "entity.graphml": b'<?xml version="1.0"?><!DOCTYPE g [<!ENTITY x "y">]><graphml/>',
+    "empty.graphml": (GRAPHML + "<graph/></graphml>").encode(),
+    "cut.gexf": b'<?xml version="1.0"?><gexf><graph><nodes><node id="1"',
+    "cut.gml": b"graph [ node [ id 1 label",
+    "cut.json": b'{"nodes": [{"id": 1}], "links": [{"source":',
+    "other.json": b'{"a": 1}',
+}
+
+
+def test_broken_files_are_told_of_and_leave_the_library_as_it_was(
+    library: Library, shelf: Path, tmp_path: Path
+) -> None:
+    add_all(library, shelf)
+    before = library.items(), library.search("low", k=50), library.stats().segments
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for name, data in BROKEN.items():
+        (folder / name).write_bytes(data)
+    report = library.add([folder / name for name in BROKEN], copy=True)
+    told = {path.name: reason for path, reason in report.skipped}
+    assert set(told) == set(BROKEN)
+    for name, reason in told.items():
+        assert reason.startswith(f'"{name}" ')
+        assert "\n" not in reason
+        assert "Error" not in reason, "a sentence, not an exception"
+    assert (library.items(), library.search("low", k=50), library.stats().segments) == before
+    assert list((library.data / "media").iterdir()) == []
+
+
 def test_pages_follow_one_another(library: Library, shelf: Path, folder: Path) -> None:
     library.add([folder])
     add_all(library, shelf)
