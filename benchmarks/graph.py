@@ -38,8 +38,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.corpus import unpack
-from benchmarks.machine import describe_machine
-from benchmarks.retrieval import CUTS, Figures, measure_pictures, print_table, summarise
+from benchmarks.retrieval import CUTS, Figures, measure_pictures, print_tables
 from encoders import load_space
 from encoders.graph import OWN_SHARE, STEPS, smooth
 from encoders.parts import gather
@@ -255,16 +254,7 @@ def main() -> None:
     for steps, own in sorted(GRID, key=lambda setting: -means[setting])[:5]:
         print(f"steps {steps}, own {own}: {means[steps, own]:.4f} in the mean", file=sys.stderr)
     print(f"{time.perf_counter() - started:.0f} s in all", file=sys.stderr)
-    if options.json:
-        found = {
-            head: {"about": about, "rows": {row: summarise(f) for row, f in rows.items()}}
-            for head, (about, rows) in tables.items()
-        }
-        print(json.dumps({"machine": describe_machine(), "tables": found}, indent=1))
-        return
-    print(describe_machine())
-    for head, (about, rows) in tables.items():
-        print_table(head, about, rows)
+    print_tables(tables, options.json)
 
 
 if __name__ == "__main__":

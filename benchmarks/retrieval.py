@@ -456,6 +456,20 @@ def print_table(head: str, about: str, rows: dict[str, Figures]) -> None:
         print(f"| {row} | " + " | ".join(cells) + " |")
 
 
+def print_tables(tables: dict[str, tuple[str, dict[str, Figures]]], as_json: bool) -> None:
+    """All tables, after the machine's name: by heading, what each is about and its rows."""
+    if as_json:
+        found = {
+            head: {"about": about, "rows": {row: summarise(f) for row, f in rows.items()}}
+            for head, (about, rows) in tables.items()
+        }
+        print(json.dumps({"machine": describe_machine(), "tables": found}, indent=1))
+        return
+    print(describe_machine())
+    for head, (about, rows) in tables.items():
+        print_table(head, about, rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pictures", type=Path, help="folder of benchmarks.pictures")
@@ -476,16 +490,7 @@ def main() -> None:
     if options.pictures is not None:
         tables |= run_pictures(options.pictures, load_space(), words)
     print(f"{time.perf_counter() - started:.0f} s in all", file=sys.stderr)
-    if options.json:
-        found = {
-            head: {"about": about, "rows": {row: summarise(f) for row, f in rows.items()}}
-            for head, (about, rows) in tables.items()
-        }
-        print(json.dumps({"machine": describe_machine(), "tables": found}, indent=1))
-        return
-    print(describe_machine())
-    for head, (about, rows) in tables.items():
-        print_table(head, about, rows)
+    print_tables(tables, options.json)
 
 
 if __name__ == "__main__":

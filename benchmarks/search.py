@@ -131,11 +131,6 @@ class NamedSpace:
         self.dim = space.dim
         self.encode_texts = space.encode_texts  # for the bank of everyday queries
 
-    def prepare(self, modality: str, content: Any) -> np.ndarray:
-        raise NotImplementedError
-
-    encode = prepare  # type: ignore[assignment]
-
 
 def fill(data: Path, vectors: np.ndarray) -> None:
     """A catalogue that holds one picture for each vector, its id the row's number."""

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from . import limits
-from .medium import Media, MediaError, Medium, Segment
+from .medium import Media, MediaError, Medium, Segment, too_long
 from .sound import open_container, open_track
 
 LONGEST_SIDE = 1024  # pixels, of the content
@@ -391,7 +391,7 @@ def open_film(path: Path, file: BinaryIO, head: bytes) -> Media:
                 container.close()
                 container, stream = _open(path, file)
             if seconds > limits.MAX_SECONDS:
-                raise _too_long(path, seconds)
+                raise too_long(path, seconds)
             _check(path, stream)
             track = _Track(container, stream, seconds)
             return Film(path, file, track, bool(container.streams.audio))
@@ -427,14 +427,6 @@ def _check(path: Path, stream: Any) -> None:
             f"has {width:,} x {height:,} pixels, more than the limit for films of "
             f"{limits.MAX_FRAME_PIXELS:,} (ANYFIND_MAX_FRAME_PIXELS): convert it to a smaller size",
         )
-
-
-def _too_long(path: Path, seconds: float) -> MediaError:
-    return MediaError(
-        path,
-        f"is longer ({seconds:,.0f} s) than the limit of {limits.MAX_SECONDS:,.0f} s "
-        "(ANYFIND_MAX_SECONDS): cut it into parts",
-    )
 
 
 def _measure(container: Any, stream: Any) -> float:

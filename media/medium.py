@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from . import limits
+
 Content = Image.Image | np.ndarray[Any, np.dtype[Any]] | str
 
 
@@ -39,6 +41,27 @@ def quote(path: Path) -> str:
         for c in name
     )
     return f'"{shown}"'
+
+
+def check_size(path: Path, file: BinaryIO, setting: str, what: str) -> None:
+    """Refuse a file larger than the limit of that name in `limits`; else it is at its start."""
+    size, most = file.seek(0, os.SEEK_END), getattr(limits, setting)
+    file.seek(0)
+    if size > most:
+        raise MediaError(
+            path,
+            f"is larger ({size:,} bytes) than the limit for {what} of {most:,} bytes "
+            f"(ANYFIND_{setting})",
+        )
+
+
+def too_long(path: Path, seconds: float) -> MediaError:
+    """What to raise for a file that lasts longer than `limits.MAX_SECONDS`."""
+    return MediaError(
+        path,
+        f"is longer ({seconds:,.0f} s) than the limit of {limits.MAX_SECONDS:,.0f} s "
+        "(ANYFIND_MAX_SECONDS): cut it into parts",
+    )
 
 
 @dataclass(frozen=True, eq=False)

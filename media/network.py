@@ -24,7 +24,7 @@ from xml.parsers import expat
 import numpy as np
 
 from . import limits
-from .medium import MediaError
+from .medium import MediaError, check_size
 from .text import find_encoding
 
 Array = np.ndarray[Any, Any]
@@ -548,14 +548,7 @@ def read_network(path: Path, file: BinaryIO, head: bytes) -> Network:
     Raises MediaError when it is damaged, empty or beyond the limits.
     """
     kind = find_format(head) or SUFFIXES[path.suffix.lower()]
-    file.seek(0, 2)
-    if (size := file.tell()) > limits.MAX_GRAPH_BYTES:
-        raise MediaError(
-            path,
-            f"is larger ({size:,} bytes) than the limit for graphs of "
-            f"{limits.MAX_GRAPH_BYTES:,} bytes (ANYFIND_MAX_GRAPH_BYTES)",
-        )
-    file.seek(0)
+    check_size(path, file, "MAX_GRAPH_BYTES", "graphs")
     builder = Builder()
     try:
         _READERS[kind](file, builder)

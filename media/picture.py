@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile, features
 
 from . import limits
-from .medium import Media, MediaError, Medium, Segment
+from .medium import Media, MediaError, Medium, Segment, check_size
 
 LONGEST_SIDE = 1024  # pixels, of the content
 THUMBNAIL_SIDE = 384  # pixels, of the preview
@@ -93,14 +93,7 @@ def open_picture(path: Path, file: BinaryIO, head: bytes) -> Picture:
     Raises MediaError when it is damaged, too large, or of a kind that Pillow cannot read.
     """
     with file:
-        file.seek(0, 2)
-        if (size := file.tell()) > limits.MAX_PICTURE_BYTES:
-            raise MediaError(
-                path,
-                f"is larger ({size:,} bytes) than the limit for pictures of "
-                f"{limits.MAX_PICTURE_BYTES:,} bytes (ANYFIND_MAX_PICTURE_BYTES)",
-            )
-        file.seek(0)
+        check_size(path, file, "MAX_PICTURE_BYTES", "pictures")
         try:
             return _decode(path, file, _reader(path, head))
         except MediaError:

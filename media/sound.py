@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from . import limits
-from .medium import Media, MediaError, Medium, Segment
+from .medium import Media, MediaError, Medium, Segment, too_long
 from .waveform import Envelope, Samples
 
 SAMPLE_RATE = 44_100  # hertz, of the content
@@ -126,7 +126,7 @@ class Sound(Media):
                 )
             frames += len(block)
             if frames > limits.MAX_SECONDS * rate:
-                raise _too_long(self._path, frames / rate)
+                raise too_long(self._path, frames / rate)
             mono = block.mean(axis=1, dtype=np.float32)
             self._swing.add(block, mono)
             yield self._heard(resample(mono, False))
@@ -261,15 +261,7 @@ def _check(path: Path, stream: _Stream) -> None:
             "(ANYFIND_MAX_CHANNELS)",
         )
     if stream.frames > limits.MAX_SECONDS * stream.rate:
-        raise _too_long(path, stream.frames / stream.rate)
-
-
-def _too_long(path: Path, seconds: float) -> MediaError:
-    return MediaError(
-        path,
-        f"is longer ({seconds:,.0f} s) than the limit of {limits.MAX_SECONDS:,.0f} s "
-        "(ANYFIND_MAX_SECONDS): cut it into parts",
-    )
+        raise too_long(path, stream.frames / stream.rate)
 
 
 def _recognise(head: bytes, suffix: str) -> bool:

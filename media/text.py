@@ -28,7 +28,7 @@ from xml.parsers import expat
 from PIL import Image, ImageDraw, ImageFont
 
 from . import limits
-from .medium import Media, MediaError, Medium, Segment
+from .medium import Media, MediaError, Medium, Segment, check_size
 from .passages import Paragraph, cut, split_words
 
 _PLAIN = (".txt", ".text", ".log", ".rst")
@@ -721,7 +721,7 @@ def _open_pdf(path: Path, file: BinaryIO, details: Details) -> Iterator[Paragrap
     from pypdf import PdfReader, apply_configuration
     from pypdf.errors import PyPdfError
 
-    _check_size(path, file)
+    check_size(path, file, "MAX_DOCUMENT_BYTES", "documents")
     budget = _Budget(file)
     tamed = functools.partial(
         apply_configuration,
@@ -830,17 +830,6 @@ def _too_slow(path: Path) -> MediaError:
     )
 
 
-def _check_size(path: Path, file: BinaryIO) -> None:
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    if size > limits.MAX_DOCUMENT_BYTES:
-        raise MediaError(
-            path,
-            f"is larger ({size:,} bytes) than the limit for documents of "
-            f"{limits.MAX_DOCUMENT_BYTES:,} bytes (ANYFIND_MAX_DOCUMENT_BYTES)",
-        )
-
-
 # --- Word
 
 _DAMAGED_WORD = "is damaged, or not a Word document"
@@ -853,7 +842,7 @@ class _UnfitError(Exception):
 
 
 def _open_docx(path: Path, file: BinaryIO, details: Details) -> Iterator[Paragraph]:
-    _check_size(path, file)
+    check_size(path, file, "MAX_DOCUMENT_BYTES", "documents")
     try:
         _check_directory(file)
         archive = zipfile.ZipFile(file)

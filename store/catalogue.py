@@ -17,13 +17,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
 
 from store.records import Filter, Item, LibraryError
 from store.streams import stream_name
+
+if TYPE_CHECKING:
+    from media import Segment as Part
 
 SCHEMA = 2
 TABLES = """
@@ -79,23 +82,6 @@ class Sighting:
     size: int
     mtime_ns: int
     id: str
-
-
-class Part(Protocol):
-    """What the catalogue keeps of a `media.Segment`."""
-
-    @property
-    def start(self) -> float | None: ...
-    @property
-    def end(self) -> float | None: ...
-    @property
-    def tower(self) -> str: ...
-    @property
-    def words(self) -> str: ...
-    @property
-    def place(self) -> Mapping[str, Any]: ...
-    @property
-    def node(self) -> str | None: ...
 
 
 @dataclass(frozen=True)

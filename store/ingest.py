@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -254,18 +254,15 @@ class Ingest:
 
     def _read_media(self, job: Job, opened: media.Media) -> None:
         assert job.sighting is not None
-        for segment in opened.segments():
-            tower = segment.tower or job.modality
-            if stream_name(job.modality, tower) not in self._streams:
-                continue  # the space has no encoder for a film's sound, say
+        for part, content in read_parts(opened, self._streams):
             place = len(job.parts)
-            job.parts.append(replace(segment, content=None, tower=tower))
-            if tower == "text" and segment.content == "":  # a node without words
+            job.parts.append(part)
+            if content is None:
                 job.vectors.append(np.zeros(self._space.dim, dtype=np.float32))
                 continue
             job.vectors.append(None)
-            prepared = self._space.prepare(tower, segment.content)
-            self._put(self._results, Piece(job, place, tower, prepared))
+            prepared = self._space.prepare(part.tower, content)
+            self._put(self._results, Piece(job, place, part.tower, prepared))
         job.structure = opened.structure
         if not job.parts:
             job.reason = f"{media.quote(job.found.path)} holds nothing to search for."
@@ -463,10 +460,22 @@ class Ingest:
             self._discard(job)
 
 
+def read_parts(
+    opened: media.Media, streams: Collection[str]
+) -> Iterator[tuple[media.Segment, Any]]:
+    """The parts of an opened medium for which there is a stream (a film's sound may have none),
+    without their content, and beside them the content; None for a node without words."""
+    for segment in opened.segments():
+        tower = segment.tower or opened.modality
+        if stream_name(opened.modality, tower) in streams:
+            wordless = tower == "text" and segment.content == ""
+            part = replace(segment, content=None, tower=tower)
+            yield part, None if wordless else segment.content
+
+
 def embed_media(space: Space, opened: media.Media) -> dict[str, np.ndarray]:
     """The vectors of an opened medium by stream, float32 (n, dim) each, rows of length 1; those of
     nodes are left out, and there are none for a medium that the space cannot embed."""
-    streams = usable_streams(space.modalities)
     parts: list[media.Segment] = []
     rows: list[np.ndarray] = []
     waiting: dict[str, list[tuple[int, Any]]] = {}
@@ -477,18 +486,15 @@ def embed_media(space: Space, opened: media.Media) -> dict[str, np.ndarray]:
         for place, vector in zip(places, vectors, strict=True):
             rows[place] = vector
 
-    for segment in opened.segments():
-        tower = segment.tower or opened.modality
-        if stream_name(opened.modality, tower) not in streams:
-            continue
-        parts.append(replace(segment, content=None, tower=tower))
+    for part, content in read_parts(opened, usable_streams(space.modalities)):
+        parts.append(part)
         rows.append(np.zeros(space.dim, dtype=np.float32))
-        if tower == "text" and segment.content == "":
+        if content is None:
             continue
-        batch = waiting.setdefault(tower, [])
-        batch.append((len(parts) - 1, space.prepare(tower, segment.content)))
+        batch = waiting.setdefault(part.tower, [])
+        batch.append((len(parts) - 1, space.prepare(part.tower, content)))
         if len(batch) == space.batch_size:
-            encode(tower)
+            encode(part.tower)
     for tower in list(waiting):
         encode(tower)
     if not parts:

@@ -91,9 +91,9 @@ class Search:
         """The hits from place `offset` on; see `Library.find`."""
         if k < 1:
             return Answer([])
-        asked = word_query(query.words) if exact and query.words else None
+        by_words = self._match_words(query.words, modalities, chosen) if exact else {}
         depth = offset + k + 1
-        if asked:  # the same ones are joined in whatever page is shown
+        if by_words:  # the same ones are joined in whatever page is shown
             depth = max(depth, FUSED)
         only = None if chosen is None or chosen == Filter() else self._catalogue.select(chosen)
         found: dict[str, list[Scored]] = {}
@@ -102,12 +102,10 @@ class Search:
                 found[name] = list(self._stream(name, query, max(depth, TOLD), only))
         far = self._far(found, modalities) if query.words else frozenset()
         scored = compare_streams(list(found.values()))
-        matched: set[int] = set()
-        if asked:
-            scored, matched = self._fuse(scored, asked, modalities, chosen)
-            held = {STREAMS[hit.stream].modality for hit in scored if hit.match.item in matched}
-            far = far - held
-        page = self._hits(scored[offset : offset + k], matched)
+        if by_words:
+            scored = _fuse(scored, by_words)
+            far = far - {STREAMS[hit.stream].modality for hit in by_words.values()}
+        page = self._hits(scored[offset : offset + k], by_words)
         return Answer(page, len(scored) > offset + k, far)
 
     # What is looked for
@@ -257,37 +255,16 @@ class Search:
 
     # One list
 
-    def _fuse(
-        self,
-        scored: Sequence[Scored],
-        asked: str,
-        modalities: Collection[str],
-        chosen: Filter | None,
-    ) -> tuple[list[Scored], set[int]]:
-        """Join in what holds the very words; where nothing does, the list stays as it is."""
+    def _match_words(
+        self, words: str | None, modalities: Collection[str], chosen: Filter | None
+    ) -> dict[int, Scored]:
+        """What holds the query's very words, best first, by the items' numbers."""
+        asked = word_query(words) if words else None
+        if asked is None:
+            return {}
         streams = [name for name in self._matrices if STREAMS[name].modality in modalities]
-        by_words: dict[int, Scored] = {}
-        for segment, item, stream in self._catalogue.match_words(
-            asked, streams, MOST_MATCHES, chosen
-        ):
-            by_words.setdefault(item, Scored(0.0, Match(segment, item, math.nan), stream))
-        if not by_words:
-            return list(scored), set()
-        by_vector = {hit.match.item: hit for hit in scored}
-        joined = []
-        first = list(by_vector)[:FUSED]
-        for item, score in fuse(first, list(by_words)):
-            hit = by_vector.get(item) or by_words[item]
-            if item in by_words and STREAMS[hit.stream].tower == "text":
-                hit = replace(hit, match=by_words[item].match)  # the passage that has the words
-            joined.append(replace(hit, score=score))
-        rest = [item for item in list(by_vector)[FUSED:] if item not in by_words]
-        # after all that are joined, and below them in score, whatever page is asked for
-        least = joined[-1].score
-        for rank, item in enumerate(rest, start=1):
-            score = least * RANK_CONSTANT / (RANK_CONSTANT + rank)
-            joined.append(replace(by_vector[item], score=score))
-        return joined, set(by_words)
+        found = self._catalogue.match_words(asked, streams, MOST_MATCHES, chosen)
+        return {item: Scored(0.0, Match(at, item, math.nan), stream) for at, item, stream in found}
 
     def _hits(self, scored: Sequence[Scored], exact: Collection[int]) -> list[Hit]:
         numbers = [hit.match.segment for hit in scored]
@@ -313,6 +290,24 @@ class Search:
                     )
                 )
         return hits
+
+
+def _fuse(scored: Sequence[Scored], by_words: Mapping[int, Scored]) -> list[Scored]:
+    """Join in what holds the very words."""
+    by_vector = {hit.match.item: hit for hit in scored}
+    joined = []
+    for item, score in fuse(list(by_vector)[:FUSED], list(by_words)):
+        hit = by_vector.get(item) or by_words[item]
+        if item in by_words and STREAMS[hit.stream].tower == "text":
+            hit = replace(hit, match=by_words[item].match)  # the passage that has the words
+        joined.append(replace(hit, score=score))
+    # after all that are joined, and below them in score, whatever page is asked for
+    least = joined[-1].score
+    rest = [item for item in list(by_vector)[FUSED:] if item not in by_words]
+    for rank, item in enumerate(rest, start=1):
+        score = least * RANK_CONSTANT / (RANK_CONSTANT + rank)
+        joined.append(replace(by_vector[item], score=score))
+    return joined
 
 
 def compare_streams(streams: Sequence[Sequence[Scored]]) -> list[Scored]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import sys
 import threading
 import tracemalloc
@@ -344,13 +345,24 @@ def test_the_library_does_not_walk_itself(library: Library, folder: Path) -> Non
     assert library.add([library.data.parent]).counts == {"added": 0, "present": 5, "skipped": 0}
 
 
-@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may read everything")
 @posix
-def test_unreadable_files_and_folders_are_reported(library: Library, folder: Path) -> None:
-    (folder / "red.jpg").chmod(0)
-    (folder / "sounds").chmod(0)
-    report = library.add([folder])
-    (folder / "sounds").chmod(0o700)
+def test_unreadable_files_and_folders_are_reported(folder: Path) -> None:
+    user = os.geteuid()
+    # not below pytest's own folder, into which nobody but its owner may look
+    with tempfile.TemporaryDirectory() as place:
+        files = Path(shutil.copytree(folder, Path(place) / "files"))
+        if user == 0:  # root may read everything
+            for path in (Path(place), files, *files.rglob("*")):
+                os.chown(path, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            (files / "red.jpg").chmod(0)
+            (files / "sounds").chmod(0)
+            with Library(Path(place) / "data", FakeSpace()) as library:
+                report = library.add([files])
+            (files / "sounds").chmod(0o700)
+        finally:
+            os.seteuid(user)
     assert paths(report, "skipped") == ["red.jpg", "sounds"]
     assert report.counts["added"] == 2
 
