@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import sys
+import tempfile
 import threading
 import tracemalloc
 from collections.abc import Callable
