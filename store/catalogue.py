@@ -395,6 +395,16 @@ class Catalogue:
         rows = self._rows(f"SELECT {ITEM} FROM items WHERE id = ?", (_plain(id),))
         return self._item(rows[0]) if rows else None
 
+    def numbered(self, numbers: Sequence[int]) -> dict[int, Item]:
+        """Items by their numbers, of those that are there."""
+        found: dict[int, Item] = {}
+        for chunk in _chunks(numbers, 500):
+            rows = self._rows(
+                f"SELECT number, {ITEM} FROM items WHERE number IN ({_marks(chunk)})", chunk
+            )
+            found.update((row[0], self._item(row[1:])) for row in rows)
+        return found
+
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of some ids that are items."""
         found: set[str] = set()

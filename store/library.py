@@ -24,7 +24,7 @@ from store.files import Files, disk_space
 from store.index import Settings
 from store.keeper import Keeper
 from store.lock import Lock
-from store.matrix import Matrix
+from store.matrix import Matrix, Portion
 from store.records import (
     AddEvent,
     Answer,
@@ -381,6 +381,55 @@ class Library:
                 f"{opened.modality}."
             )
         return vectors
+
+    # What analysis reads
+
+    @property
+    def streams(self) -> list[str]:
+        """The streams that the space can fill (see `store.streams`)."""
+        return list(self._streams)
+
+    def portions(self, stream: str) -> Iterator[Portion]:
+        """All segments of a stream, some thousand at a time; those of one item follow each other.
+
+        What is added or removed meanwhile is not seen.
+        """
+        with self._in_use():
+            yield from self._matrices[stream].portions()
+
+    def points(self, stream: str) -> tuple[np.ndarray, np.ndarray]:
+        """Each item of a stream as one point: numbers (n,), and the mean directions of their
+        segments, float32 (n, dim), rows of length 1."""
+        numbers: list[np.ndarray] = []
+        rows: list[np.ndarray] = []
+        for part in self.portions(stream):
+            starts = np.flatnonzero(np.diff(part.items, prepend=-1))
+            own, sums = part.items[starts], np.add.reduceat(part.vectors, starts)
+            if numbers and numbers[-1][-1] == own[0]:  # an item that the last portion began
+                rows[-1][-1] += sums[0]
+                own, sums = own[1:], sums[1:]
+            if len(own):
+                numbers.append(own)
+                rows.append(sums)
+        if not numbers:
+            return np.empty(0, np.int64), np.empty((0, self.space.dim), np.float32)
+        total = np.concatenate(rows)
+        lengths = np.linalg.norm(total, axis=1, keepdims=True)
+        return np.concatenate(numbers), total / np.maximum(lengths, np.float32(1e-6))
+
+    def numbered(self, numbers: Iterable[int]) -> dict[int, Item]:
+        """Items by their numbers, of those that are there."""
+        with self._in_use():
+            return self._catalogue.numbered([int(number) for number in numbers])
+
+    def item_vectors(self, id: str) -> dict[str, np.ndarray]:
+        """An item's vectors by stream, float32 (n, dim) each, rows of length 1. LibraryError where
+        there is no such item."""
+        with self._in_use():
+            known = self._catalogue.item_vectors(id)
+        if known is None:
+            raise LibraryError(f"There is no item {id} in the library.")
+        return known[1]
 
     # Looking
 

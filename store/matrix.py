@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,18 @@ class Matches:
     matches: list[Match]
     mean: float
     sd: float
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some segments of a stream."""
+
+    items: np.ndarray
+    """(n,): the numbers of their items in the catalogue."""
+    vectors: np.ndarray
+    """float32 (n, dim), rows of length 1."""
+    standing: np.ndarray
+    """float32 (n, 3): how they stand to everyday queries (`store.background`)."""
 
 
 @dataclass(frozen=True)
@@ -387,6 +399,16 @@ class Matrix:
         standing = view.standing[rows]
         rated = _matches(view.rows[rows], correct(cosines, standing), above(cosines, standing))
         return sorted(rated, key=lambda match: (-match.cosine, match.segment))
+
+    def portions(self, at_once: int = PAGE) -> Iterator[Portion]:
+        """All segments that can be found, some at a time, in the order of their addition; those
+        of one item follow each other."""
+        view = self._view
+        for start in range(0, len(view.living), at_once):
+            rows = view.living[start : start + at_once]
+            yield Portion(
+                view.rows[rows, 1], np.asarray(view.vectors[rows]), np.array(view.standing[rows])
+            )
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """A sample of the segments: vectors float32 (n, dim), and their items' numbers (n,)."""

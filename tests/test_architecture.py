@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PRODUCT = [ROOT / "app.py", *(p for d in ("encoders", "media", "store", "ui") for p in
-                              (ROOT / d).rglob("*.py"))]  # fmt: skip
+PACKAGES = ("encoders", "media", "store", "analysis", "ui", "commands")
+PRODUCT = [ROOT / "app.py", *(p for name in PACKAGES for p in (ROOT / name).rglob("*.py"))]
 
 
 def imports(path: Path) -> set[str]:

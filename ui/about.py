@@ -55,7 +55,7 @@ CAN_ANY = (
 )
 
 
-def build(page: Page) -> tuple[gr.HTML, Callable[[], str]]:
+def build(page: Page, _: gr.Tab) -> tuple[gr.HTML, Callable[[], str]]:
     """Draws the tab; returns its one component and what fills it."""
     about = gr.HTML("", elem_id="about", apply_default_css=False)
     return about, lambda: _text(page)

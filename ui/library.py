@@ -28,7 +28,7 @@ MARKS = {"added": "Added", "present": "Already there", "skipped": "Skipped", "st
 log = logging.getLogger(__name__)
 
 
-def build(page: Page) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
+def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
     """Draws the tab; returns its components and what fills them when the page is opened."""
     seen = gr.State(-1)  # the library's version that the list shows
     offset = gr.State(0)

@@ -892,5 +892,9 @@
     else byFile(files[0], onBar);
   });
 
-  window.anyfind = { box, results, following, filter, drop, progress, shelf };
+  // what the components of this page call, and what the other tabs' scripts build on
+  window.anyfind = {
+    ...{ box, results, following, filter, drop, progress, shelf },
+    ...{ one, all, make, say, wait, tab, upload, cards, similar, plus },
+  };
 })();

@@ -13,7 +13,7 @@ import threading
 import time
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Gradio asks its home for news on import and when a page is built, unless told not to before.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 START_SECONDS = 60
+
+TABS = (
+    ("Search", search),
+    ("Library", library),
+    ("About", about),
+)
+"""Each module's `build(page, tab)` draws its tab, and returns the components that its second
+result fills when the page is opened."""
 
 
 class Running:
@@ -179,17 +187,16 @@ def _app(page: Page, *, auth: tuple[str, str] | None, max_upload: int) -> FastAP
 
 
 def _blocks(page: Page) -> gr.Blocks:
+    quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     with gr.Blocks(title="Anyfind", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(theme.BRAND, elem_id="brand", apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Search", id="search") as tab:
-                found, find = search.build(page, tab)
-            with gr.Tab("Library", id="library"):
-                listed, fill = library.build(page)
-            with gr.Tab("About", id="about") as tab:
-                told, tell = about.build(page)
-                tab.select(tell, None, told, show_progress="hidden", api_visibility="private")
-        blocks.load(find, None, found, show_progress="hidden", api_visibility="private")
-        blocks.load(fill, None, listed, show_progress="hidden", api_visibility="private")
+            for title, part in TABS:
+                with gr.Tab(title, id=title.lower()) as tab:
+                    drawn, fill = part.build(page, tab)
+                if part is about:  # nothing of it is needed before it is looked at
+                    tab.select(fill, None, drawn, **quietly)
+                else:
+                    blocks.load(fill, None, drawn, **quietly)
     blocks.api_open = False  # what `queue(api_open=False)` sets, without building the app again
     return blocks

@@ -10,8 +10,16 @@ from ui import icons
 
 _HERE = Path(__file__).resolve().parent
 
-CSS = (_HERE / "page.css").read_text(encoding="utf-8")
-JS = (_HERE / "page.js").read_text(encoding="utf-8")
+
+def _together(suffix: str) -> str:
+    """page.css or page.js, on which the tabs' own build, then those."""
+    first = _HERE / f"page{suffix}"
+    files = [first, *sorted(path for path in _HERE.glob(f"*{suffix}") if path != first)]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+CSS = _together(".css")
+JS = _together(".js")
 ICON = (_HERE / "icon.png").read_bytes()
 SCRIPT = '<script src="page.js"></script>'
 BRAND = f'<a href="./" aria-label="Anyfind: start again">{icons.MARK}<b>anyfind</b></a>'
