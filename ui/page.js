@@ -437,6 +437,7 @@
   }
 
   // ---- the viewer: one item, large ----
+  const acts = {}; // what other tabs do with an item: name -> { label, run(item), suits?(item) }
   let viewer = null;
   let shown = null; // the button the viewer was opened or stepped to
   let around = null; // the element whose items the viewer walks through
@@ -491,10 +492,11 @@
         focusViewer();
       } else if (target?.dataset.node) visit(target.dataset.node);
       else if (act) {
-        const id = item.id;
+        const told = item;
         dialog.close();
-        if (act === "similar") similar(id);
-        else steer(id, act === "more" ? 1 : -0.5);
+        if (act === "similar") similar(told.id);
+        else if (acts[act]) acts[act].run(told);
+        else steer(told.id, act === "more" ? 1 : -0.5);
       }
     });
     dialog.addEventListener("keydown", (event) => {
@@ -557,6 +559,11 @@
         make("button", { type: "button", class: "quiet", "data-act": "more" }, "+ like this"),
         make("button", { type: "button", class: "quiet", "data-act": "less" }, "− like this"))
       : null;
+    const others = Object.entries(acts).filter(([, { suits }]) => !suits || suits(item));
+    const verbs = others.length
+      ? make("div", { class: "verbs" },
+        ...others.map(([act, { label }]) => make("button", { type: "button", class: "quiet", "data-act": act }, label)))
+      : null;
     const last = trail.at(-1);
     viewer.replaceChildren(
       STAGES[item.kind](item),
@@ -573,6 +580,7 @@
           original,
         ),
         composed,
+        verbs,
       ),
       button("x", "Close", "close", false),
       button("prev", "Previous", "back", at <= 0),
@@ -895,6 +903,6 @@
   // what the components of this page call, and what the other tabs' scripts build on
   window.anyfind = {
     ...{ box, results, following, filter, drop, progress, shelf },
-    ...{ one, all, make, say, wait, tab, upload, cards, similar, plus },
+    ...{ one, all, make, say, wait, tab, upload, cards, similar, plus, acts, dropped },
   };
 })();
