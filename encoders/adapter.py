@@ -528,7 +528,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m encoders.adapter",
         description="Fit an audio adapter to your own sounds.",
     )
-    parser.add_argument("manifest", type=Path, help="CSV file with the header path,text")
+    parser.add_argument(
+        "manifest",
+        type=Path,
+        nargs="?",
+        help="CSV file with the header path,text; without one, the shipped corpus is fitted to",
+    )
     parser.add_argument("--space", default="embedded", help="as in app.py (default: embedded)")
     parser.add_argument("--out", type=Path, default=Path("audio_adapter.safetensors"))
     parser.add_argument("--corpus", type=Path, help="write the sounds' features here as well")
@@ -539,15 +544,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         space = load_space(options.space)
-        corpus, bad = extract(options.manifest, space, options.seed, _show_progress)
-        for path, reason in bad:
-            print(f"Left out {path}: {reason}", file=sys.stderr)
-        if options.corpus is not None:
-            corpus.save(options.corpus)
-        # What a saved corpus would give, so that refitting from the file changes nothing.
-        corpus = corpus.rounded()
-        if options.add:
-            corpus = corpus.join(shipped_corpus())
+        if options.manifest is None:
+            corpus = shipped_corpus()
+        else:
+            corpus, bad = extract(options.manifest, space, options.seed, _show_progress)
+            for path, reason in bad:
+                print(f"Left out {path}: {reason}", file=sys.stderr)
+            if options.corpus is not None:
+                corpus.save(options.corpus)
+            # What a saved corpus would give, so that refitting from the file changes nothing.
+            corpus = corpus.rounded()
+            if options.add:
+                corpus = corpus.join(shipped_corpus())
         adapter = fit_adapter(corpus, space.name, space.encode_texts, space.place)
         adapter.save(options.out)
     except (AdapterError, SpaceError, WeightsError) as error:

@@ -113,8 +113,8 @@ def test_image_tower_is_timms_network_and_evidence_written_plainly(clip):
     for row, vector in enumerate(ours):
         largest = cells[row].max(axis=0)
         probabilities = (whole[row] + cells[row].mean(axis=0) + largest / largest.sum()) / 3
-        kinds = [0.5 * math.sqrt(probabilities[of > 0].sum()) for of in anchors.members.T]
-        evidence = np.concatenate([np.sqrt(probabilities), kinds]) - anchors.evidence_centre
+        kinds = [0.5 * probabilities[of > 0].sum() ** 0.25 for of in anchors.members.T]
+        evidence = np.concatenate([probabilities**0.25, kinds]) - anchors.evidence_centre
         seen = evidence @ anchors.image.evidence_map
         heard = probabilities @ anchors.class_sounds
         expected = np.concatenate(
