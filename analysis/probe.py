@@ -176,9 +176,12 @@ def regress(rows: Array, marks: Array, freedom: float) -> tuple[Array, Array]:
     """Weights (labels, dim) and biases (labels,) of a softmax regression on unit rows (n, dim) and
     their labels (n,); every label weighs the same, however many examples it has."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     model: LogisticRegression = LogisticRegression(C=freedom, class_weight="balanced", max_iter=300)
-    with warnings.catch_warnings():  # one example a label is meant
+    # Threads that share such small products wait for each other: a hundred times as long where the
+    # processors are busy (measured).
+    with threadpool_limits(1), warnings.catch_warnings():  # one example a label is meant
         warnings.filterwarnings("ignore", "The number of unique classes")
         model.fit(rows, marks)
     if len(model.classes_) == 2:  # one logit for the second label: half of it each

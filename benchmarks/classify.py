@@ -9,8 +9,8 @@ WORK is the folder that `python -m benchmarks.pictures WORK` filled; DATA.NOUN i
 - sounds: the corpus that ships, through adapters fitted without the packages that they come from;
 - texts: definitions of nouns, under the wider nouns.
 
-First, how sure: label lists are drawn at random, and each is put to as many items that belong under
-one of them as to items that belong under a label that is not in the list. The three figures of a
+First, how sure: label lists are drawn at random, and each is put to items of which three quarters
+belong under one of them, and the others under a label that is not in the list. The figures of a
 tower are fitted on one half of the labels and judged on the other, and the other way round: the
 expected calibration error (ten bins), how often "none of these" is said where it is right and where
 it is wrong, and how often the right label is. Drawings are judged by what photographs taught.
@@ -54,6 +54,9 @@ RECIPE = Path(__file__).with_suffix(".toml")
 EXAMPLES = (1, 2, 4, 8, 16)
 FEWEST = 24  # items of a label that takes part: 16 examples, and some to test on
 DEFINITIONS = 60  # of each label
+NONE_SHARE = 0.25
+"""How many of the items belong under none of the labels: who names labels mostly has a use for
+them."""
 PARTS = 5  # packages of sounds are dealt into so many, each left out once
 LISTS = (2, 3, 5, 8, 12, 20)  # labels in a list
 TRIALS, ITEMS = 400, 12  # lists drawn, and items of each sort put to them
@@ -74,10 +77,12 @@ class Gallery:
     """(items,): what each is, more closely; the same as the label where that is not known."""
     packages: Array
     """(items,): where each comes from."""
+    wide: Array
+    """(items,): a wider label."""
 
-    def subset(self, chosen: Array) -> Gallery:
-        columns = (self.vectors, self.labels, self.texts, self.packages)
-        return Gallery(self.name, self.tower, *(column[chosen] for column in columns))
+    def subset(self, chosen: Array, name: str | None = None) -> Gallery:
+        columns = (self.vectors, self.labels, self.texts, self.packages, self.wide)
+        return Gallery(name or self.name, self.tower, *(column[chosen] for column in columns))
 
     def frequent(self) -> Gallery:
         """The items of labels that have enough."""
@@ -135,6 +140,13 @@ class Nouns:
         return None
 
 
+def widen(labels: Array) -> Array:
+    """The wider labels of some."""
+    held = tomllib.loads(RECIPE.read_text("utf-8"))["wide"]
+    wider = {label: wide for wide, narrow in held.items() for label in narrow}
+    return np.array([wider.get(str(label), str(label)) for label in labels])
+
+
 def picture_galleries(space: Space, work: Path, nouns: Nouns) -> list[Gallery]:
     """Photographs and drawings; a picture of several things counts as the first of them."""
     rows: dict[str, tuple[str, str, str, str]] = {}
@@ -154,12 +166,8 @@ def picture_galleries(space: Space, work: Path, nouns: Nouns) -> list[Gallery]:
     labels, texts, packages, kinds = (
         np.array(column) for column in zip(*rows.values(), strict=True)
     )
-    every = Gallery("", "image", np.concatenate(vectors), labels, texts, packages)
-    found = []
-    for kind in ("photograph", "drawing"):
-        one = every.subset(kinds == kind)
-        found.append(Gallery(f"{kind}s", *list(vars(one).values())[1:]))
-    return found
+    every = Gallery("", "image", np.concatenate(vectors), labels, texts, packages, widen(labels))
+    return [every.subset(kinds == kind, f"{kind}s") for kind in ("photograph", "drawing")]
 
 
 def sound_gallery(space: Space, kinds: dict[str, str]) -> Gallery:
@@ -195,7 +203,7 @@ def sound_gallery(space: Space, kinds: dict[str, str]) -> Gallery:
     labels = np.array([asked[caption] for caption in corpus.labels])
     packages = np.array([corpus.sources[group] for group in corpus.groups])
     texts = np.array([captions[caption] for caption in corpus.labels])
-    every = Gallery("sounds", "audio", vectors, labels, texts, packages)
+    every = Gallery("sounds", "audio", vectors, labels, texts, packages, widen(labels))
     return every.subset((labels != "") & ~np.isin(packages, FITTED_ONLY))
 
 
@@ -213,7 +221,7 @@ def text_gallery(space: Space, nouns: Nouns) -> Gallery:
         texts += [glosses[at] for at in picked]
         labels += [label] * len(picked)
     named = np.array(labels)
-    return Gallery("texts", "text", space.encode_texts(texts), named, named, named)
+    return Gallery("texts", "text", space.encode_texts(texts), named, named, named, widen(named))
 
 
 # --- how sure ---------------------------------------------------------------------------------
@@ -230,9 +238,9 @@ class Trials:
 
 
 def draw(space: Space, background: Background, gallery: Gallery, seed: int) -> Trials:
-    """Draw lists of labels, of the wide and of the close ones by turns, and items for each."""
+    """Draw lists of wide, middling and close labels by turns, and items for each."""
     rng = np.random.default_rng(seed)
-    names = np.unique(np.concatenate([gallery.labels, gallery.texts]))
+    names = np.unique(np.concatenate([gallery.labels, gallery.texts, gallery.wide]))
     wordings = {gallery.tower: label_wordings("embedded", gallery.tower)}
     words = encode_queries(space, list(names), wordings)[gallery.tower]
     standing = background.standing(gallery.tower, gallery.vectors)
@@ -240,16 +248,17 @@ def draw(space: Space, background: Background, gallery: Gallery, seed: int) -> T
     near = (standing[:, NEAR] - standing[:, MEAN]) / standing[:, SD]
     scores, right = [], []
     for trial in range(TRIALS):
-        told = (gallery.labels, gallery.texts)[trial % 2]
-        every, size = np.unique(told), int(rng.choice(LISTS))
-        if len(every) <= size:
-            continue
+        told = (gallery.wide, gallery.labels, gallery.texts)[trial % 3]
+        every = np.unique(told)
+        size = int(rng.choice([size for size in LISTS if size < len(every)]))
         listed = rng.choice(every, size, replace=False)
         present = np.flatnonzero(np.isin(told, listed))
-        absent = np.flatnonzero(~np.isin(gallery.labels, gallery.labels[present]))
+        absent = np.flatnonzero(~np.isin(gallery.wide, gallery.wide[present]))
         columns = np.searchsorted(names, listed)
-        for items, here in ((present, True), (absent, False)):
-            for item in rng.permutation(items)[: min(ITEMS, len(present), len(absent))]:
+        many = min(ITEMS, len(present), len(absent))
+        few = round(many * NONE_SHARE / (1 - NONE_SHARE))
+        for items, here, count in ((present, True, many), (absent, False, few)):
+            for item in rng.permutation(items)[:count]:
                 row = np.full(max(LISTS) + 1, -np.inf)
                 row[:size], row[-1] = above[item, columns], near[item]
                 scores.append(row)
@@ -293,15 +302,15 @@ def calibration_error(sure: Array, right: Array) -> float:
 
 def halves(gallery: Gallery) -> tuple[Gallery, Gallery]:
     """The items of either half of the labels."""
-    names = np.random.default_rng(0).permutation(np.unique(gallery.labels))
-    one = np.isin(gallery.labels, names[::2])
+    names = np.random.default_rng(0).permutation(np.unique(gallery.wide))
+    one = np.isin(gallery.wide, names[::2])
     return gallery.subset(one), gallery.subset(~one)
 
 
 def print_certainty(space: Space, galleries: Sequence[Gallery]) -> dict[str, Certainty]:
     """The table, and the figures fitted to all of a tower's first gallery."""
     background = Background(space)
-    print("\nHow sure, on labels that were not fitted on; half of the items belong under none:")
+    print("\nHow sure, on labels that were not fitted on; a quarter belong under none:")
     columns = ("none: right", "none: wrong", "label right", "all right", "calib. error")
     print(f"{'':14}" + "".join(f"{column:>14}" for column in columns) + f"{'items':>10}")
     fitted: dict[str, Certainty] = {}

@@ -147,7 +147,7 @@
       const chip = event.target.closest?.("#probes [data-probe]");
       if (!chip) return;
       wait(true);
-      trigger("load", { name: chip.dataset.probe });
+      trigger("recall", { name: chip.dataset.probe });
     });
     watch("value", () => {
       wait(false);

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN, MORE = 8, 24  # items of a label at first, and with every "Show more"
 MOST_MARKS = 5_000
+TOLD_BELOW = 0.9  # of how sure the first label is: the second is named as well
 FAULT = "Something went wrong inside Anyfind; its log has the details."
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Shelf:
     """What the page shows: items under labels, and what sorted them."""
 
     classified: Classified
+    names: tuple[str, ...]
+    """The labels that can be taught: those sorted under, and others that have no examples yet."""
     wordings: tuple[str, ...] = ()
     doubtful: bool = False
     probe: Probe | None = None
@@ -91,7 +94,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
             elem_id="shelves",
             apply_default_css=False,
             js_on_load="anyfind.shelves(element, trigger, watch, "
-            "['again', 'more', 'learn', 'keep', 'load', 'table'])",
+            "['again', 'more', 'learn', 'keep', 'recall', 'table'])",
             head=page.script,
         )
         following = gr.HTML(
@@ -114,7 +117,8 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
 
         def act() -> Shelf:
             streams = _streams(page, kind)
-            return Shelf(classify(page.library, labels, streams, wordings), wordings)
+            found = classify(page.library, labels, streams, wordings)
+            return Shelf(found, found.labels, wordings)
 
         return _answer(page, act)
 
@@ -127,16 +131,19 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
         def act() -> Shelf:
             wordings = () if shown is None else shown.wordings
             probe, report = teach(page.library, _marks(page, event.marks), wordings)
-            sorted_ = apply(page.library, probe, _streams(page, kind))
-            return Shelf(sorted_, wordings, False, probe, report)
+            found = apply(page.library, probe, _streams(page, kind))
+            before = found.labels if shown is None else shown.names
+            names = tuple(dict.fromkeys([*before, *found.labels]))
+            return Shelf(found, names, wordings, False, probe, report)
 
         return _answer(page, act)
 
-    def load(kind: str, event: gr.EventData) -> Answer:
+    def recall(kind: str, event: gr.EventData) -> Answer:
         def act() -> Shelf:
             name = str(event.name)
             probe = load_probe(page.library, name)
-            return Shelf(apply(page.library, probe, _streams(page, kind)), probe=probe, name=name)
+            found = apply(page.library, probe, _streams(page, kind))
+            return Shelf(found, found.labels, probe=probe, name=name)
 
         return _answer(page, act)
 
@@ -148,6 +155,9 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
         except LibraryError as error:
             return cards.sentence(str(error)), gr.skip(), gr.skip()
         return *_answer(page, lambda: replace(shown, name=name)), _kept(page)
+
+    def go_on(shown: Shelf | None, event: gr.EventData) -> str:
+        return _following(page, shown, event.label, event.offset)
 
     def start() -> str:
         return cards.fresh(_guarded(lambda: _start(page)))
@@ -169,9 +179,9 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     form.sort(sort, [medium], shown, **last)
     results.again(turn, [shelf], shown, **last)
     results.learn(learn, [medium, shelf], shown, **last)
-    results.load(load, [medium], shown, **last)
+    results.recall(recall, [medium], shown, **last)
     results.keep(keep, [shelf], [*shown, kept], **last)
-    results.more(partial(_following, page), [shelf], following, trigger_mode="multiple", **how)
+    results.more(go_on, [shelf], following, trigger_mode="multiple", **how)
     results.table(partial(_table, page), [shelf], table, **last)
     tab.select(looked, [shelf], results, **last)
     gr.api(
@@ -229,9 +239,8 @@ def _answer(page: Page, act: Callable[[], Shelf]) -> Answer:
     return drawn, kept[0] if kept else gr.skip()
 
 
-def _following(page: Page, shown: Shelf | None, event: gr.EventData) -> str:
+def _following(page: Page, shown: Shelf | None, label: Any, offset: Any) -> str:
     """Items of a label that follow those on the page."""
-    label, offset = event.label, event.offset
     if shown is None or not isinstance(label, int) or not isinstance(offset, int):
         return gr.skip()
     if not NONE <= label < len(shown.classified.labels) or offset < 0:
@@ -314,12 +323,12 @@ def _draw(page: Page, shelf: Shelf) -> str:
     labels = [*range(len(sorted_.labels)), NONE]
     counts = {label: sorted_.count(label) for label in labels}
     labels = [label for label in labels if label != NONE or counts[NONE] or _knows_none(shelf)]
-    told = json.dumps([*sorted_.labels, NONE_TITLE])
+    told = json.dumps([*shelf.names, NONE_TITLE])
     sections = "".join(_section(page, shelf, label, counts[label]) for label in labels)
     return (
         f'<div class="sorted" data-labels="{escape(told, quote=True)}">'
         f'<p class="heard" role="status">{total:,} sorted.</p>{_tally(shelf, labels, counts)}'
-        f"{_teaching(shelf)}{_tools(shelf)}{sections}</div>"
+        f"{_tools(shelf)}{_teaching(shelf)}{_learnt(shelf)}{sections}</div>"
     )
 
 
@@ -361,30 +370,33 @@ def _tools(shelf: Shelf) -> str:
 
 def _teaching(shelf: Shelf) -> str:
     """Where examples are marked, what was learnt, and keeping it; the marks are in the browser."""
-    names = [*shelf.classified.labels, NONE_TITLE]
+    names = [*shelf.names, NONE_TITLE]
     chips = "".join(
         f'<button type="button" data-under="{escape(name, quote=True)}" aria-pressed="false">'
         f"{f'<kbd>{_key(at, len(names))}</kbd>' if _key(at, len(names)) else ''}"
         f"<span>{escape(name)}</span><b>0</b></button>"
         for at, name in enumerate(names)
     )
-    keeping = ""
-    if shelf.probe is not None:
-        done = f"Kept as “{escape(shelf.name)}”." if shelf.name else ""
-        keeping = (
-            '<form class="keeping"><input type="text" name="name" maxlength="60" '
-            f'aria-label="Name" placeholder="name it" value="{escape(shelf.name, quote=True)}">'
-            f'<button type="submit" class="quiet">Keep</button><span role="status">{done}</span>'
-            "</form>"
-        )
-    report = "" if shelf.report is None or shelf.probe is None else _report(shelf)
     return (
         '<div class="teach" hidden><p>Pick a label, then click what belongs under it below; or '
         "press its number on an item. Two or more of each are best.</p>"
         f'<div class="under-what" role="group" aria-label="Mark as">{chips}</div>'
         '<div class="acts"><button type="button" class="primary" data-learn>Learn</button>'
-        '<button type="button" class="quiet" data-unmark>Take all marks off</button></div>'
-        f"{report}{keeping}</div>"
+        '<button type="button" class="quiet" data-unmark>Take all marks off</button></div></div>'
+    )
+
+
+def _learnt(shelf: Shelf) -> str:
+    """How well what was learnt does, and keeping it."""
+    if shelf.probe is None:
+        return ""
+    report = "" if shelf.report is None else _report(shelf.probe, shelf.report)
+    done = f"Kept as “{escape(shelf.name)}”." if shelf.name else ""
+    return (
+        f'<div class="learnt">{report}<form class="keeping"><input type="text" name="name" '
+        f'maxlength="60" aria-label="Name" placeholder="a name to keep it by" '
+        f'value="{escape(shelf.name, quote=True)}"><button type="submit" class="quiet">Keep</button>'
+        f'<span role="status">{done}</span></form></div>'
     )
 
 
@@ -395,16 +407,8 @@ def _key(at: int, count: int) -> str:
     return str(at + 1) if at < 9 else ""
 
 
-def _report(shelf: Shelf) -> str:
-    report, probe = shelf.report, shelf.probe
-    assert report is not None
-    assert probe is not None
-    total = sum(report.counts)
-    learnt = (
-        "not known: give every label at least two examples"
-        if report.accuracy is None
-        else f"{report.accuracy:.0%} right"
-    )
+def _report(probe: Probe, report: Report) -> str:
+    learnt = "not known" if report.accuracy is None else f"{report.accuracy:.0%} right"
     rows = (
         ("Words alone", f"{report.words:.0%} right", report.words),
         ("Your examples", learnt, report.accuracy or 0.0),
@@ -414,9 +418,12 @@ def _report(shelf: Shelf) -> str:
         f"</td><td>{told}</td></tr>"
         for name, told, share in rows
     )
-    how = f"{total} examples"
-    if report.folds:
-        how += f", each judged by what was learnt without it ({report.folds} folds)"
+    how = f"On your {sum(report.counts)} examples"
+    how += (
+        f", each judged by what was learnt without it ({report.folds} folds)."
+        if report.folds
+        else ". Give every label at least two, and what was learnt can be judged."
+    )
     return (
         f'<div class="report" role="status"><table class="accuracy"><caption>{how}</caption>{lines}'
         f"</table>{_confusion(probe.labels, report)}</div>"
@@ -460,9 +467,11 @@ def _cells(page: Page, shelf: Shelf, label: int, offset: int, many: int) -> str:
     for number, part, at in page_of:
         if number in items:  # else it was removed meanwhile
             belief = float(part.belief[at]) if part.sure else None
-            second = shelf.classified.title(int(part.second[at]))
-            alone = part.second[at] == NONE and not _knows_none(shelf)
-            cells.append(_cell(items[number], belief, "" if alone else second, look))
+            second = int(part.second[at])
+            # where it is nearly sure, or says that no other suits, the second tells nothing
+            told = second != NONE and (belief is None or belief < TOLD_BELOW)
+            other = shelf.classified.title(second) if told else ""
+            cells.append(_cell(items[number], belief, other, look))
     more = ""
     if offset + many < len(members):
         more = (
