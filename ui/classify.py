@@ -395,7 +395,8 @@ def _learnt(shelf: Shelf) -> str:
     return (
         f'<div class="learnt">{report}<form class="keeping"><input type="text" name="name" '
         f'maxlength="60" aria-label="Name" placeholder="a name to keep it by" '
-        f'value="{escape(shelf.name, quote=True)}"><button type="submit" class="quiet">Keep</button>'
+        f'value="{escape(shelf.name, quote=True)}"><button type="submit" class="quiet">'
+        "Keep</button>"
         f'<span role="status">{done}</span></form></div>'
     )
 
