@@ -135,15 +135,25 @@ class Classified:
         """A label as people are told it."""
         return NONE_TITLE if label == NONE else self.labels[label]
 
-    def members(self, label: int, doubtful: bool = False) -> list[tuple[int, Sorted, int]]:
+    def members(
+        self, label: int, doubtful: bool = False, offset: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Sorted, int]]:
         """What is under a label, surest first or most doubtful first: (number, part, place in
-        it)."""
-        found = []
-        for part in self.parts:
-            places = np.flatnonzero(part.first == label)
-            found += [(float(part.belief[at]), part, int(at)) for at in places]
-        found.sort(key=lambda one: one[0] if doubtful else -one[0])
-        return [(int(part.numbers[at]), part, at) for _, part, at in found]
+        it), from place `offset` of that order on, at most `limit`."""
+        places = [np.flatnonzero(part.first == label) for part in self.parts]
+        if not places:
+            return []
+        of = np.repeat(np.arange(len(places)), [len(own) for own in places])
+        at = np.concatenate(places)
+        belief = np.concatenate(
+            [part.belief[own] for part, own in zip(self.parts, places, strict=True)]
+        )
+        order = np.argsort(belief if doubtful else -belief, kind="stable")
+        page = order[offset : None if limit is None else offset + limit]
+        return [
+            (int(self.parts[of[one]].numbers[at[one]]), self.parts[of[one]], int(at[one]))
+            for one in page
+        ]
 
 
 def classify(

@@ -53,6 +53,8 @@ PULLS = (0.0, 5.0, 10.0, 20.0, 40.0)
 FEW = (1.0, 10.0)
 """Freedom and pull where nothing can be left out; measured by benchmarks/classify.py."""
 FOLDS = 5
+SURE_FOLDS = 4
+"""With fewer examples of a label its probabilities mean little (benchmarks/classify.py)."""
 MOST_EXAMPLES = 20_000
 TOWERS = ("image", "audio", "text")
 
@@ -71,7 +73,12 @@ class Probe:
     space: str
     version: str
     folds: int
-    """In how many folds it was tried; 0 where it could not be, and nobody knows how sure it is."""
+    """In how many folds it was tried, at most FOLDS; 0 where it could not be."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether its probabilities may be told."""
+        return self.folds >= SURE_FOLDS
 
     def __call__(self, rows: Array) -> Array:
         """Probabilities (n, labels) of unit rows (n, dim)."""
@@ -304,7 +311,7 @@ def apply(library: Library, probe: Probe, streams: Collection[str]) -> Classifie
     labels = tuple(name for name in probe.labels if name != NONE_TITLE)
     places = [NONE if name == NONE_TITLE else labels.index(name) for name in probe.labels]
     parts = [
-        sort_items(stream, _in_shares(library, probe, stream), places, sure=probe.folds > 0)
+        sort_items(stream, _in_shares(library, probe, stream), places, sure=probe.sure)
         for stream in own
     ]
     return Classified(labels, tuple(parts))

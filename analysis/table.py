@@ -33,7 +33,7 @@ def as_dicts(library: Library, classified: Classified, k: int) -> list[dict[str,
     surest k of them, ready for JSON."""
     told = []
     for label in [*range(len(classified.labels)), NONE]:
-        first = classified.members(label)[:k]
+        first = classified.members(label, limit=k)
         items = library.numbered(number for number, _, _ in first)
         rows = [
             {

@@ -22,7 +22,16 @@ from analysis.classification import (
     label_wordings,
     read_sets,
 )
-from analysis.probe import Probe, Report, apply, load_probe, probe_names, save_probe, teach
+from analysis.probe import (
+    SURE_FOLDS,
+    Probe,
+    Report,
+    apply,
+    load_probe,
+    probe_names,
+    save_probe,
+    teach,
+)
 from analysis.table import as_dicts, write_table
 from store.library import LibraryError
 from store.streams import MODALITIES, STREAMS
@@ -379,7 +388,8 @@ def _teaching(shelf: Shelf) -> str:
     )
     return (
         '<div class="teach" hidden><p>Pick a label, then click what belongs under it below; or '
-        "press its number on an item. Two or more of each are best.</p>"
+        "press its number on an item. Four or more of each are best; of what belongs under none "
+        "as well.</p>"
         f'<div class="under-what" role="group" aria-label="Mark as">{chips}</div>'
         '<div class="acts"><button type="button" class="primary" data-learn>Learn</button>'
         '<button type="button" class="quiet" data-unmark>Take all marks off</button></div></div>'
@@ -425,6 +435,8 @@ def _report(probe: Probe, report: Report) -> str:
         if report.folds
         else ". Give every label at least two, and what was learnt can be judged."
     )
+    if not probe.sure and report.folds:
+        how += f" With {SURE_FOLDS} or more of each it can tell how sure it is."
     return (
         f'<div class="report" role="status"><table class="accuracy"><caption>{how}</caption>{lines}'
         f"</table>{_confusion(probe.labels, report)}</div>"
@@ -460,12 +472,11 @@ def _section(page: Page, shelf: Shelf, label: int, count: int) -> str:
 
 def _cells(page: Page, shelf: Shelf, label: int, offset: int, many: int) -> str:
     """Items of a label from a place on, and the button for those that follow."""
-    members = shelf.classified.members(label, shelf.doubtful)
-    page_of = members[offset : offset + many]
-    items = page.library.numbered([number for number, _, _ in page_of])
+    members = shelf.classified.members(label, shelf.doubtful, offset, many)
+    items = page.library.numbered([number for number, _, _ in members])
     look = cards.Look(page.paths)
     cells = []
-    for number, part, at in page_of:
+    for number, part, at in members:
         if number in items:  # else it was removed meanwhile
             belief = float(part.belief[at]) if part.sure else None
             second = int(part.second[at])
@@ -474,7 +485,7 @@ def _cells(page: Page, shelf: Shelf, label: int, offset: int, many: int) -> str:
             other = shelf.classified.title(second) if told else ""
             cells.append(_cell(items[number], belief, other, look))
     more = ""
-    if offset + many < len(members):
+    if offset + many < shelf.classified.count(label):
         more = (
             f'<button type="button" class="more" data-label="{label}" '
             f'data-offset="{offset + many}">Show more</button>'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -157,6 +159,14 @@ def test_one_example_each_is_learnt_without_a_figure(library):
 def test_examples_that_cannot_be_learnt_from_are_told(library, marked, said):
     with pytest.raises(LibraryError, match=said):
         teach(library, {label: ids(library, *titles) for label, titles in marked.items()})
+
+
+def test_how_sure_it_is_is_told_from_four_examples_on(library):
+    probe, _ = teach(library, examples(library))
+    assert probe.folds == 2
+    for folds, sure in ((3, False), (4, True)):
+        tried = replace(probe, folds=folds)
+        assert [part.sure for part in apply(library, tried, ["image"]).parts] == [sure]
 
 
 def test_an_unknown_item_is_told(library):
