@@ -1,6 +1,6 @@
 """A linear probe: labels of one's own, learnt from a few examples of each.
 
-A logistic regression on the items' unit vectors, pulled towards what the labels' words say:
+A logistic regression on the items' mean vectors, pulled towards what the labels' words say:
 
     logits = x W + b + pull * (cosines of x to the labels' words)
 
@@ -40,7 +40,6 @@ from analysis.classification import (
 )
 from encoders.weights import write_whole
 from store.library import Library, LibraryError
-from store.search import middle
 from store.streams import STREAMS
 from store.wordings import space_kind
 
@@ -80,9 +79,10 @@ class Probe:
         """Whether its probabilities may be told."""
         return self.folds >= SURE_FOLDS
 
-    def __call__(self, rows: Array) -> Array:
-        """Probabilities (n, labels) of unit rows (n, dim)."""
-        return softmax((rows @ self.weight.T + self.bias).astype(np.float64))
+    def logits(self, rows: Array) -> Array:
+        """Of vectors (n, dim): float32 (n, labels). An item's are the mean over its segments."""
+        told: Array = rows @ self.weight.T + self.bias
+        return told
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all."""
@@ -140,7 +140,7 @@ def fit(
     """Learn from examples.
 
     Args:
-        rows: unit vectors (n, dim).
+        rows: the items' vectors (n, dim), the means of their segments.
         marks: their labels (n,), each of 0..labels-1 at least once, two labels at least.
         words: the labels' words (labels, dim).
 
@@ -180,7 +180,7 @@ def fit(
 
 
 def regress(rows: Array, marks: Array, freedom: float) -> tuple[Array, Array]:
-    """Weights (labels, dim) and biases (labels,) of a softmax regression on unit rows (n, dim) and
+    """Weights (labels, dim) and biases (labels,) of a softmax regression on rows (n, dim) and
     their labels (n,); every label weighs the same, however many examples it has."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -225,7 +225,8 @@ def teach(
     vectors = [library.item_vectors(id) for id in ids]
     tower = _shared_tower(vectors)
     own = [_of_tower(parts, tower) for parts in vectors]
-    rows = np.stack([middle(segments) for segments in own])
+    # not at length 1 again: the less of one mind an item's segments are, the less sure it is
+    rows = np.stack([segments.mean(axis=0) for segments in own])
     marks = np.repeat(np.arange(len(named)), [len(marked) for marked in named.values()])
     names = tuple(named)
     worded = Labels(library.space, [n for n in names if n != NONE_TITLE], tower, wordings)
@@ -318,9 +319,10 @@ def apply(library: Library, probe: Probe, streams: Collection[str]) -> Classifie
 
 
 def _in_shares(library: Library, probe: Probe, stream: str) -> Iterator[tuple[Array, Array]]:
-    for numbers, means in over_items(library.portions(stream), lambda part: part.vectors):
-        lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
-        yield numbers, probe((means / lengths).astype(np.float32))
+    for numbers, logits in over_items(
+        library.portions(stream), lambda part: probe.logits(part.vectors)
+    ):
+        yield numbers, softmax(logits)
 
 
 # --- keeping ----------------------------------------------------------------------------------
