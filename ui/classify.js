@@ -9,6 +9,7 @@
   let teaching = false;
   let under = null; // the label that a click marks
 
+  const medium = () => one("#sort-in input:checked")?.value || "";
   const note = () => sessionStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(marks)));
 
   function sorting(element, trigger) {
@@ -23,7 +24,7 @@
         return;
       }
       wait(true);
-      trigger("sort", { labels: labels.value, wordings: one("#wordings", element).value });
+      trigger("sort", { labels: labels.value, wordings: one("#wordings", element).value, medium: medium() });
     };
     one("form", element).addEventListener("submit", (event) => {
       event.preventDefault();
@@ -43,14 +44,12 @@
       grow();
       // the set's own medium, unless one is chosen that it suits
       const suits = chip.dataset.media.split(" ");
-      const chosen = one("#sort-in input:checked")?.value;
-      const wanted = suits.includes(chosen) ? null : all("#sort-in input").find((radio) => radio.value === suits[0]);
-      if (wanted) wanted.click();
-      setTimeout(sort, wanted ? 150 : 0); // the server must hear of the medium first
+      if (!suits.includes(medium())) all("#sort-in input").find((radio) => radio.value === suits[0])?.click();
+      sort();
     });
     document.addEventListener("change", (event) => {
       if (!event.target.closest?.("#sort-in") || !event.isTrusted) return;
-      if (one("#shelves .sorted")) setTimeout(sort, 150);
+      if (one("#shelves .sorted") && labels.value.trim()) sort();
     });
   }
 
@@ -130,7 +129,8 @@
       } else if ("learn" in told) {
         const known = new Set(names());
         wait(true);
-        trigger("learn", { marks: Object.fromEntries([...marks].filter(([, label]) => known.has(label))) });
+        const marked = Object.fromEntries([...marks].filter(([, label]) => known.has(label)));
+        trigger("learn", { marks: marked, medium: medium() });
       } else if ("table" in told) {
         wait(true);
         trigger("table", {});
@@ -147,7 +147,7 @@
       const chip = event.target.closest?.("#probes [data-probe]");
       if (!chip) return;
       wait(true);
-      trigger("recall", { name: chip.dataset.probe });
+      trigger("recall", { name: chip.dataset.probe, medium: medium() });
     });
     watch("value", () => {
       wait(false);

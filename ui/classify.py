@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 SHOWN, MORE = 8, 24  # items of a label at first, and with every "Show more"
 MOST_MARKS = 5_000
 TOLD_BELOW = 0.9  # of how sure the first label is: the second is named as well
-FAULT = "Something went wrong inside Anyfind; its log has the details."
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
             js_on_load="anyfind.sorting(element, trigger, ['sort'])",
             head=page.script,
         )
-        medium = gr.Radio(
+        gr.Radio(  # its choice comes with what is asked, from the page's own script
             media(page),
             value="",
             show_label=False,
@@ -121,11 +120,11 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
             head=page.script,
         )
 
-    def sort(kind: str, event: gr.EventData) -> Answer:
+    def sort(event: gr.EventData) -> Answer:
         labels, wordings = _words(event.labels), tuple(str(event.wordings).splitlines())
 
         def act() -> Shelf:
-            streams = _streams(page, kind)
+            streams = _streams(page, event.medium)
             found = classify(page.library, labels, streams, wordings)
             return Shelf(found, found.labels, wordings)
 
@@ -136,22 +135,22 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
             return gr.skip(), gr.skip()
         return _answer(page, lambda: replace(shown, doubtful=bool(event.doubtful)))
 
-    def learn(kind: str, shown: Shelf | None, event: gr.EventData) -> Answer:
+    def learn(shown: Shelf | None, event: gr.EventData) -> Answer:
         def act() -> Shelf:
             wordings = () if shown is None else shown.wordings
             probe, report = teach(page.library, _marks(page, event.marks), wordings)
-            found = apply(page.library, probe, _streams(page, kind))
+            found = apply(page.library, probe, _streams(page, event.medium))
             before = found.labels if shown is None else shown.names
             names = tuple(dict.fromkeys([*before, *found.labels]))
             return Shelf(found, names, wordings, False, probe, report)
 
         return _answer(page, act)
 
-    def recall(kind: str, event: gr.EventData) -> Answer:
+    def recall(event: gr.EventData) -> Answer:
         def act() -> Shelf:
             name = str(event.name)
             probe = load_probe(page.library, name)
-            found = apply(page.library, probe, _streams(page, kind))
+            found = apply(page.library, probe, _streams(page, event.medium))
             return Shelf(found, found.labels, probe=probe, name=name)
 
         return _answer(page, act)
@@ -185,10 +184,10 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     }
     last: dict[str, Any] = how | {"trigger_mode": "always_last"}
     shown = [results, shelf]
-    form.sort(sort, [medium], shown, **last)
+    form.sort(sort, None, shown, **last)
     results.again(turn, [shelf], shown, **last)
-    results.learn(learn, [medium, shelf], shown, **last)
-    results.recall(recall, [medium], shown, **last)
+    results.learn(learn, [shelf], shown, **last)
+    results.recall(recall, None, shown, **last)
     results.keep(keep, [shelf], [*shown, kept], **last)
     results.more(go_on, [shelf], following, trigger_mode="multiple", **how)
     results.table(partial(_table, page), [shelf], table, **last)
@@ -203,7 +202,8 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     return [kept, results], opened
 
 
-def _streams(page: Page, kind: str) -> list[str]:
+def _streams(page: Page, medium: Any) -> list[str]:
+    kind = str(medium)
     if kind == "graph":
         return [name for name in ("graph", "node") if name in page.library.streams]
     return choose_streams(page.library, kind or None)
@@ -233,7 +233,7 @@ def _guarded(answer: Callable[[], str]) -> str:
         return cards.sentence(str(error))
     except Exception:
         log.exception("classifying failed")
-        return cards.sentence(FAULT)
+        return cards.sentence(search.FAULT)
 
 
 def _answer(page: Page, act: Callable[[], Shelf]) -> Answer:
@@ -539,7 +539,7 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             raise wrong(str(error)) from None
         except Exception:
             log.exception("classifying failed")
-            raise wrong(FAULT) from None
+            raise wrong(search.FAULT) from None
         for row in told:
             for item in row["items"]:
                 del item["path"]  # nobody's business elsewhere

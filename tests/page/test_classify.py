@@ -86,7 +86,6 @@ def test_how_sure_and_none_of_these_are_told_where_known(
 def test_examples_are_marked_learnt_kept_and_used_again(served: Served, visit: Any) -> None:
     page = open_tab(visit(served))
     page.click("#sort-in label:has-text('Pictures')")
-    page.wait_for_timeout(200)
     sort(page, "warm, cold")
     page.click("#shelves [data-teach]")
     assert page.locator("#shelves [data-learn]").is_disabled()
