@@ -18,13 +18,13 @@
       labels.style.height = "auto";
       labels.style.height = `${Math.min(labels.scrollHeight, 200)}px`;
     };
-    sort = () => {
+    sort = (chosen = medium()) => {
       if (!labels.value.trim()) {
         labels.focus();
         return;
       }
       wait(true);
-      trigger("sort", { labels: labels.value, wordings: one("#wordings", element).value, medium: medium() });
+      trigger("sort", { labels: labels.value, wordings: one("#wordings", element).value, medium: chosen });
     };
     one("form", element).addEventListener("submit", (event) => {
       event.preventDefault();
@@ -44,12 +44,13 @@
       grow();
       // the set's own medium, unless one is chosen that it suits
       const suits = chip.dataset.media.split(" ");
-      if (!suits.includes(medium())) all("#sort-in input").find((radio) => radio.value === suits[0])?.click();
-      sort();
+      const chosen = suits.includes(medium()) ? medium() : suits[0];
+      all("#sort-in input").find((radio) => radio.value === chosen)?.click();
+      sort(chosen); // the radio itself tells of it only later
     });
     document.addEventListener("change", (event) => {
       if (!event.target.closest?.("#sort-in") || !event.isTrusted) return;
-      if (one("#shelves .sorted") && labels.value.trim()) sort();
+      if (one("#shelves .sorted") && labels.value.trim()) sort(event.target.value);
     });
   }
 
@@ -72,7 +73,7 @@
       }
       for (const cell of all(".cell", element)) {
         const label = marks.get(cell.dataset.id);
-        if (teaching && label !== undefined) cell.dataset.mark = label;
+        if (teaching && known.includes(label)) cell.dataset.mark = label;
         else delete cell.dataset.mark;
       }
       const ready = known.filter((label) => counts.get(label)).length > 1;

@@ -118,6 +118,15 @@ def test_examples_are_marked_learnt_kept_and_used_again(served: Served, visit: A
     page.wait_for_selector("#viewer[open]")
 
 
+def test_a_ready_set_sorts_the_medium_that_it_suits(served: Served, visit: Any) -> None:
+    page = open_tab(visit(served))
+    sorted_anew(page, lambda: page.click("#sort-form .chip:has-text('Instruments')"))
+    assert page.input_value("#labels").startswith("drums, a piano")
+    assert page.locator("#shelves .cell.audio").count() == page.locator("#shelves .cell").count()
+    assert page.locator("#shelves .cell").count() == 3
+    assert page.locator("#sort-in input:checked").get_attribute("value") == "audio"
+
+
 def test_the_table_is_downloaded(served: Served, visit: Any) -> None:
     page = open_tab(visit(served, accept_downloads=True))
     sort(page, "=x red, blue")
