@@ -318,7 +318,8 @@ def test_a_name_that_is_no_text_is_printed(tmp_path):
 
 def test_help_names_every_command():
     said = run("--help").stdout
-    for command in ["index", "search", "similar", "remove", "stats", "models", "samples", "eval"]:
+    looking = ["search", "similar", "classify", "teach", "probes"]
+    for command in ["index", "remove", "stats", "models", "samples", "eval", *looking]:
         assert f" {command} " in said
         assert run(command, "--help").stdout
 

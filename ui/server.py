@@ -22,7 +22,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from ui import PageError, about, library, routes, search, theme
+from ui import PageError, about, classify, library, routes, search, theme
 from ui.intake import Intake
 from ui.page import Page
 from ui.uploads import Uploads
@@ -35,6 +35,7 @@ START_SECONDS = 60
 
 TABS = (
     ("Search", search),
+    ("Classify", classify),
     ("Library", library),
     ("About", about),
 )
