@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from analysis.reference import PRIOR, Reference
-from analysis.things import Thing
+from analysis.things import Thing, reads_words
 from store.background import Background, read_background, read_texts
 from store.library import Library
 
@@ -49,12 +50,13 @@ def read_concepts() -> tuple[str, ...]:
 class Concepts:
     """Strengths of the vocabulary's concepts for things of a library.
 
-    The vocabulary is encoded once for each space, and kept in the library's folder.
+    The vocabulary is encoded once for each space, and kept in the library's folder. A space that
+    reads no words has none.
     """
 
     def __init__(self, library: Library, reference: Reference) -> None:
         self._reference = reference
-        self.names = read_concepts()
+        self.names = read_concepts() if reads_words(library) else ()
         self._bank = Background(
             library.space, library.data / "vectors", texts=self.names, name="concepts"
         )
@@ -64,6 +66,8 @@ class Concepts:
 
     def strengths(self, thing: Thing) -> np.ndarray:
         """Standard deviations (concepts,) above what is usual; the mean of a thing's towers."""
+        if not self.names:
+            return np.empty(0)
         parts = [
             self._directions(tower) @ self._reference.centred(thing, tower, "text")
             for tower in sorted(thing.towers)
@@ -89,6 +93,8 @@ class Concepts:
     ) -> Weighed:
         """The concepts of highest weight above 0, of those that say the same one alone; `without`
         are texts that need no saying."""
+        if not self.names:
+            return []
         said = {_stem(text) for text in without}
         weights = weights * self._importance
         rows = self._bank.vectors("text")
@@ -109,6 +115,11 @@ def shared(strengths: Sequence[np.ndarray]) -> np.ndarray:
     weakest = every.min(axis=0)
     together: np.ndarray = np.where(weakest > NEAR, (every.mean(axis=0) + weakest) / 2, 0.0)
     return together
+
+
+def as_list(found: Weighed) -> list[dict[str, Any]]:
+    """Concepts ready for JSON."""
+    return [{"concept": name, "strength": weight} for name, weight in found]
 
 
 def _stem(text: str) -> str:

@@ -2,9 +2,9 @@
 
 If one is odd, its likeness to the others tells nothing, while those go together. So each thing's
 evidence is the sum of its pairs' log-odds of belonging together; the odd one has the least. What a
-pair's cosine is worth depends on the towers that it is of: `assets/oddity.toml` holds the weights of
-a conditional logit model (McFadden 1974), fitted by `python -m benchmarks.odd --fit` to sets of
-words, pictures and sounds with known answers. It is a choice between n things, and a last answer:
+pair's cosine is worth depends on the towers that it is of: `assets/oddity.toml` holds the weights
+of a conditional logit model (McFadden 1974), fitted by `python -m benchmarks.odd --write` to sets
+of words, pictures and sounds with known answers. It is a choice between n things and a last answer,
 that all belong together. There is no model for a space that nobody measured: pairs are then told in
 standard deviations, and nothing of how sure.
 """
@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
-from analysis.concepts import Concepts, Weighed, shared
+from analysis.concepts import Concepts, Weighed, as_list, shared
 from analysis.reference import Reference, Sides
 from analysis.things import Thing
 from store.library import Library, LibraryError
@@ -67,6 +68,22 @@ class Verdict:
     def sure(self) -> float | None:
         """The probability that the odd one is, where there is one."""
         return None if self.chances is None else self.chances[self.odd]
+
+    def as_dict(self, things: Sequence[Thing]) -> dict[str, Any]:
+        """Ready for JSON; `things` are those that were asked about."""
+        chances: Sequence[float | None] = self.chances or [None] * len(things)
+        return {
+            "odd": things[self.odd].label,
+            "place": self.odd,
+            "sure": self.sure,
+            "together": self.together,
+            "things": [
+                {"thing": thing.label, "medium": thing.medium, "chance": chance}
+                for thing, chance in zip(things, chances, strict=True)
+            ],
+            "shared": as_list(self.shared),
+            "own": as_list(self.own),
+        }
 
 
 def find_odd(library: Library, things: Sequence[Thing]) -> Verdict:

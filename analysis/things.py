@@ -46,6 +46,10 @@ def read_things(library: Library, terms: Sequence[Term]) -> list[Thing]:
     words = [_plain(str(term.what)) for term in terms if term.by == "text"]
     if not all(words):
         raise LibraryError("One of the things is empty: type words, or leave it out.")
+    if words and not reads_words(library):
+        raise LibraryError(
+            f"The space {library.space.name} reads no words: take items or files alone."
+        )
     wordings = read_wordings(space_kind(library.space.name))
     rows: Mapping[str, np.ndarray] = {}
     if words:
@@ -60,6 +64,11 @@ def read_things(library: Library, terms: Sequence[Term]) -> list[Thing]:
         else:
             things.append(_read(library, term, towers))
     return things
+
+
+def reads_words(library: Library) -> bool:
+    """Whether the library's space has a tower for words, as most have."""
+    return bool(getattr(library.space, "reads_text", True))
 
 
 def _read(library: Library, term: Term, towers: Sequence[str]) -> Thing:

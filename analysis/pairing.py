@@ -8,22 +8,23 @@ words from the everyday queries of `store.background`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from analysis.concepts import NEAR, Concepts, Weighed, shared
+from analysis.concepts import Concepts, Weighed, as_list, shared
 from analysis.reference import Reference
 from analysis.things import Thing
 from store.library import Library
 
-OWN = 1.5
+OWN = 2.0
 """Standard deviations from which on a thing calls up a concept for itself."""
 FEWEST_PAIRS = 20
 """Fewer pairs give no share."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Pairing:
     """What was found of two things, the left and the right one."""
 
     nearer: float | None
@@ -35,8 +36,21 @@ class Comparison:
     """What the left one has and the right one has not."""
     right: Weighed
 
+    def as_dict(self, left: Thing, right: Thing) -> dict[str, Any]:
+        """Ready for JSON; with the things that were asked about."""
+        return {
+            "left": left.label,
+            "right": right.label,
+            "media": [left.medium, right.medium],
+            "nearer": self.nearer,
+            "pairs": self.pairs,
+            "shared": as_list(self.shared),
+            "only_left": as_list(self.left),
+            "only_right": as_list(self.right),
+        }
 
-def compare(library: Library, left: Thing, right: Thing) -> Comparison:
+
+def compare(library: Library, left: Thing, right: Thing) -> Pairing:
     """Two things of any media beside each other."""
     reference = Reference(library)
     found = reference.nearness(left, right)
@@ -49,16 +63,18 @@ def compare(library: Library, left: Thing, right: Thing) -> Comparison:
     concepts = Concepts(library, reference)
     one, other = concepts.strengths(left), concepts.strengths(right)
     labels = (left.label, right.label)
-    return Comparison(
+    # what one calls up twice as strongly is its own
+    both = np.where(np.minimum(one, other) * 2 > np.maximum(one, other), shared([one, other]), 0)
+    return Pairing(
         round(float(np.mean(shares)), 4) if shares else None,
         min(counts),
-        concepts.strongest(shared([one, other]), labels),
+        concepts.strongest(both, labels),
         concepts.strongest(_beyond(one, other), labels),
         concepts.strongest(_beyond(other, one), labels),
     )
 
 
 def _beyond(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How far one calls up each concept more than the other; 0 where it hardly does at all."""
-    more: np.ndarray = np.where((one > OWN) & (other < NEAR), one - other, 0.0)
+    """How strongly one calls up each concept; 0 where it hardly does, or the other does as well."""
+    more: np.ndarray = np.where((one > OWN) & (one >= other * 2), one, 0.0)
     return more
