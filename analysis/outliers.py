@@ -7,6 +7,7 @@ number of items and not with its square.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,7 +69,9 @@ def outlier_factors(rows: np.ndarray, progress: Tell | None = None) -> np.ndarra
     neighbours = min(NEIGHBOURS, max(2, len(places) // 3))
     whole = len(places) == len(rows)
     lof = LocalOutlierFactor(neighbours, algorithm="brute", novelty=not whole)
-    lof.fit(rows[places])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of doubles, which stand apart in nothing
+        lof.fit(rows[places])
     factors = np.empty(len(rows))
     factors[places] = -lof.negative_outlier_factor_
     others = np.setdiff1d(np.arange(len(rows)), places)

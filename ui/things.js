@@ -70,6 +70,7 @@
     const field = one("input[type=text]", element);
     const chooser = one("input[type=file]", element);
     let pause = 0;
+    let again = true; // whether an answer to something else may be asked anew
 
     function chip(thing, at) {
       const seen = files.get(thing.what);
@@ -81,6 +82,7 @@
     function draw() {
       list.replaceChildren(...held(name).map(chip));
       one(".clear", element).hidden = !held(name).length;
+      again = true;
       judge();
     }
     function judge() {
@@ -89,8 +91,11 @@
     }
     // An answer to what lay in the tray before is followed by the one to what lies there now.
     function check(count) {
-      if (count === held(name).length) wait(false);
-      else judge();
+      if (count === held(name).length || !again) wait(false);
+      else {
+        again = false;
+        judge();
+      }
     }
     const look = (words) => trigger("look", { words });
     const close = () => {

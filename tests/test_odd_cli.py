@@ -1,0 +1,79 @@
+"""`odd`, `compare` and `outliers` as processes of their own, on real networks and the samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import ROOT, SAMPLES, run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with the samples."""
+    folder = tmp_path_factory.mktemp("data")
+    assert "added" in run("samples", data=folder).stdout
+    return folder
+
+
+def test_the_classic_one(data: Path) -> None:
+    said = run("odd", "breakfast", "cereal", "dinner", "lunch", data=data)
+    assert said.stdout.startswith("cereal  (")
+    assert "the others share: " in said.stdout
+    assert "meals" in said.stdout
+
+
+def test_things_of_all_media(data: Path) -> None:
+    cat, kitten, rocket = (str(SAMPLES[slug].path) for slug in ("cat", "persian_cat", "rocket"))
+    (hit,) = json.loads(
+        run("search", "a cat meowing", "--in", "audio", "--top", "1", "--json", data=data).stdout
+    )
+    told = json.loads(
+        run("odd", cat, kitten, "a kitten", hit["id"], rocket, "--json", data=data).stdout
+    )
+    assert told["place"] == 4
+    assert told["odd"] == Path(rocket).name
+    assert [one["medium"] for one in told["things"]] == [
+        *("image", "image", "words", "audio", "image")
+    ]
+    assert sum(one["chance"] for one in told["things"]) == pytest.approx(1, abs=1e-3)
+    assert 0.5 < told["sure"] <= 1
+    assert 0 <= told["together"] <= 1
+    assert {"concept", "strength"} == set(told["shared"][0])
+
+
+def test_two_things_beside_each_other(data: Path) -> None:
+    cat, kitten, rocket = (str(SAMPLES[slug].path) for slug in ("cat", "persian_cat", "rocket"))
+    near, far = (
+        json.loads(run("compare", cat, other, "--json", data=data).stdout)
+        for other in (kitten, rocket)
+    )
+    assert near["nearer"] > far["nearer"]
+    assert near["pairs"] == 22 * 21
+    assert "cats" in [one["concept"] for one in near["shared"]]
+    assert "spacecraft" in [one["concept"] for one in far["only_right"]]
+    said = run("compare", "a bank", "a river", data=data).stdout
+    assert said.startswith("nearer to each other than ")
+    assert "only a bank: banking" in said
+
+
+def test_outliers_are_listed_without_networks(data: Path) -> None:
+    told = json.loads(run("outliers", "--in", "image", "--top", "5", "--json", data=data).stdout)
+    assert [one["modality"] for one in told] == ["image"] * 5
+    factors = [one["factor"] for one in told]
+    assert factors == sorted(factors, reverse=True)
+    assert set(told[0]) == {"id", "factor", "modality", "title", "path"}
+    both = run("outliers", "--top", "2", data=data).stdout
+    assert both.count("  image  ") == both.count("  audio  ") == 2
+
+
+def test_wrong_use_is_one_sentence(data: Path, tmp_path: Path) -> None:
+    for arguments, code in [
+        (("odd", "a", "b", "0" * 32), 1),
+        (("compare", "a", str(ROOT / "pyproject.toml")), 1),
+        (("compare", "a"), 2),
+    ]:
+        assert run(*arguments, data=data, code=code).stdout == ""
+    assert "empty" in run("outliers", data=tmp_path).stderr
