@@ -23,6 +23,8 @@ from store.library import Library
 
 NEAR = 1.0
 """Standard deviations from which on a thing has something to do with a concept."""
+OWN = 2.0
+"""Those from which on it calls up a concept for itself."""
 SAME = 0.75
 """Of two concepts with a higher cosine one is enough."""
 TOLD = 6
@@ -115,6 +117,12 @@ def shared(strengths: Sequence[np.ndarray]) -> np.ndarray:
     weakest = every.min(axis=0)
     together: np.ndarray = np.where(weakest > NEAR, (every.mean(axis=0) + weakest) / 2, 0.0)
     return together
+
+
+def beyond(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How strongly one calls up each concept; 0 where it hardly does, or the other does as well."""
+    own: np.ndarray = np.where((one > OWN) & (one >= other * 2), one, 0.0)
+    return own
 
 
 def as_list(found: Weighed) -> list[dict[str, Any]]:

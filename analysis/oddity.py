@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.concepts import Concepts, Weighed, as_list, shared
+from analysis.concepts import Concepts, Weighed, as_list, beyond, shared
 from analysis.reference import Reference, Sides
 from analysis.things import Thing
 from store.library import Library, LibraryError
@@ -107,7 +107,7 @@ def find_odd(library: Library, things: Sequence[Thing]) -> Verdict:
     common = shared(strengths)
     labels = [thing.label for thing in things]
     lacking = np.where(alone < common, common - np.maximum(alone, 0) / 2, 0.0)
-    own = alone - np.maximum(np.max(strengths, axis=0), 0)
+    own = beyond(alone, np.max(strengths, axis=0))
     return Verdict(
         odd,
         [round(float(value), 4) for value in evidence],

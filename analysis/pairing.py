@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.concepts import Concepts, Weighed, as_list, shared
+from analysis.concepts import Concepts, Weighed, as_list, beyond, shared
 from analysis.reference import Reference
 from analysis.things import Thing
 from store.library import Library
 
-OWN = 2.0
-"""Standard deviations from which on a thing calls up a concept for itself."""
 FEWEST_PAIRS = 20
 """Fewer pairs give no share."""
 
@@ -69,12 +67,6 @@ def compare(library: Library, left: Thing, right: Thing) -> Pairing:
         round(float(np.mean(shares)), 4) if shares else None,
         min(counts),
         concepts.strongest(both, labels),
-        concepts.strongest(_beyond(one, other), labels),
-        concepts.strongest(_beyond(other, one), labels),
+        concepts.strongest(beyond(one, other), labels),
+        concepts.strongest(beyond(other, one), labels),
     )
-
-
-def _beyond(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How strongly one calls up each concept; 0 where it hardly does, or the other does as well."""
-    more: np.ndarray = np.where((one > OWN) & (one >= other * 2), one, 0.0)
-    return more

@@ -21,7 +21,8 @@ from ui.query import Query
 SHOWN = 8
 """Outliers of each medium."""
 FARTHEST = 1.05
-"""Times that an item lies farther from its neighbours than they from theirs, to stand apart."""
+"""Times that an item lies farther from its neighbours than they from theirs, to stand apart; of a
+medium without such items the first are shown."""
 EXAMPLES = (
     ("breakfast", "cereal", "dinner", "lunch"),
     ("guitar", "violin", "piano", "spoon"),
@@ -142,7 +143,7 @@ def _apart(page: Page) -> Iterator[str]:
         kind for kind in page.library.modalities if kind != "node" and page.library.count(kind)
     ]
     sections: list[str] = []
-    for place, kind in enumerate(kinds):
+    for kind in kinds:
         yield _told(sections, f"Looking through {cards.NOUNS[kind][1]}…")
         try:
             found = find_outliers(page.library, kind, SHOWN)
@@ -153,16 +154,11 @@ def _apart(page: Page) -> Iterator[str]:
             log.exception("looking for outliers failed")
             yield _told(sections, search.FAULT)
             return
-        apart = [one for one in found if one.factor >= FARTHEST]
+        apart = [one for one in found if one.factor >= FARTHEST] or found[:FEWEST]
         if apart:
             sections.append(_section(page, kind, apart))
-        if place == len(kinds) - 1 and not sections:
-            yield _told([], "Nothing stands apart: every item has others near it.")
-            return
-    if kinds:
-        yield _told(sections, "")
-    else:
-        yield ""
+    few = "There are too few items of a medium for any of them to stand apart."
+    yield _told(sections, "" if sections else few) if kinds else ""
 
 
 def _told(sections: list[str], note: str) -> str:
