@@ -30,14 +30,20 @@ def test_the_classic_one(data: Path) -> None:
     assert "meals" in said.stdout
 
 
-def test_things_of_all_media(data: Path) -> None:
-    cat, kitten, rocket = (str(SAMPLES[slug].path) for slug in ("cat", "persian_cat", "rocket"))
-    (hit,) = json.loads(
-        run("search", "a cat meowing", "--in", "audio", "--top", "1", "--json", data=data).stdout
+def test_outliers_are_listed_and_things_are_judged(data: Path) -> None:
+    apart = json.loads(run("outliers", "--in", "image", "--top", "8", "--json", data=data).stdout)
+    assert [one["modality"] for one in apart] == ["image"] * 8
+    factors = [one["factor"] for one in apart]
+    assert factors == sorted(factors, reverse=True)
+    assert set(apart[0]) == {"id", "factor", "modality", "title", "path"}
+
+    # an item, files and words
+    (cat,) = (one["id"] for one in apart if one["path"] == str(SAMPLES["cat"].path))
+    kitten, meow, rocket = (
+        str(SAMPLES[slug].path) for slug in ("persian_cat", "cat_meow", "rocket")
     )
-    told = json.loads(
-        run("odd", cat, kitten, "a kitten", hit["id"], rocket, "--json", data=data).stdout
-    )
+    done = run("odd", cat, kitten, "a kitten", meow, rocket, "--json", data=data)
+    told = json.loads(done.stdout)
     assert told["place"] == 4
     assert told["odd"] == Path(rocket).name
     assert [one["medium"] for one in told["things"]] == [
@@ -50,26 +56,15 @@ def test_things_of_all_media(data: Path) -> None:
 
 
 def test_two_things_beside_each_other(data: Path) -> None:
-    cat, kitten, rocket = (str(SAMPLES[slug].path) for slug in ("cat", "persian_cat", "rocket"))
-    near, far = (
-        json.loads(run("compare", cat, other, "--json", data=data).stdout)
-        for other in (kitten, rocket)
-    )
-    assert near["nearer"] > far["nearer"]
-    assert near["pairs"] == 8 * 7
-    assert "cats" in [one["concept"] for one in near["shared"]]
+    cat, rocket = (str(SAMPLES[slug].path) for slug in ("cat", "rocket"))
+    far = json.loads(run("compare", cat, rocket, "--json", data=data).stdout)
+    assert 0 <= far["nearer"] < 0.9
+    assert far["pairs"] == 8 * 7
+    assert "cats" in [one["concept"] for one in far["only_left"]]
     assert "spacecraft" in [one["concept"] for one in far["only_right"]]
     said = run("compare", "a bank", "a river", data=data).stdout
     assert said.startswith("nearer to each other than ")
     assert "only a bank: banking" in said
-
-
-def test_outliers_are_listed_without_networks(data: Path) -> None:
-    told = json.loads(run("outliers", "--in", "image", "--top", "5", "--json", data=data).stdout)
-    assert [one["modality"] for one in told] == ["image"] * 5
-    factors = [one["factor"] for one in told]
-    assert factors == sorted(factors, reverse=True)
-    assert set(told[0]) == {"id", "factor", "modality", "title", "path"}
 
 
 def test_wrong_use_is_one_sentence(data: Path, tmp_path: Path) -> None:
