@@ -185,3 +185,22 @@ def test_programs_can_ask(served: Served) -> None:
     ]:
         with pytest.raises(Exception, match=r"things|empty|list"):
             client.predict(*given, api_name=name)
+
+
+def test_a_file_is_dropped_into_the_tray_that_is_seen(served: Served, visit: Any) -> None:
+    page = visit(served)
+    go(page, "Odd one out", "odd")
+    put(page, "odd", "red")
+    content = list((served.media / "green.png").read_bytes())
+    drag = """([kind, content]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(content)], "dropped.png", { type: "image/png" }));
+        const over = { dataTransfer: data, bubbles: true, cancelable: true };
+        document.body.dispatchEvent(new DragEvent(kind, over));
+    }"""
+    page.evaluate(drag, ["dragenter", content])
+    assert page.get_attribute("body", "data-drop") == "Drop to put it beside the others"
+    changed(page, "odd", lambda: page.evaluate(drag, ["drop", content]))
+    assert chips(page, "odd") == ["red", "dropped.png"]
+    assert page.locator("body.dropping").count() == 0
+    assert page.locator('#tabs [aria-selected="true"]').inner_text() == "Odd one out"
