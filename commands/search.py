@@ -62,7 +62,7 @@ def search(
     terms += [Term(words, weight=-weight) for words, weight in map(_less, minus or ())]
     for name, weight in map(_weighted, like or ()):
         file = os.path.expanduser(name)
-        is_file = os.path.exists(file) or not _looks_like_id(name)
+        is_file = os.path.exists(file) or not looks_like_id(name)
         what = Path(file) if is_file else name
         terms.append(Term(what, "file" if is_file else "item", weight))
     chosen = Filter(
@@ -120,7 +120,7 @@ def _less(text: str) -> tuple[str, float]:
     return _weighted(text, 0.5)
 
 
-def _looks_like_id(name: str) -> bool:
+def looks_like_id(name: str) -> bool:
     digits = name.partition("#")[0]
     return len(digits) == 32 and all(c in "0123456789abcdef" for c in digits)
 

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -38,7 +39,8 @@ deviation of the cosines to all."""
 class Background:
     """The bank's vectors in one space; encoded when first needed, and kept as a file.
 
-    Every method may be called from any thread.
+    The bank is that of everyday queries, or other texts under a name of their own. Every method
+    may be called from any thread.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Background:
         folder: Path | None = None,
         progress: Progress | None = None,
         wordings: Wordings | None = None,
+        texts: Sequence[str] | None = None,
+        name: str = "background",
     ) -> None:
         """Kept in `folder`, if one is given; worded as the space is usually asked, or as told."""
         self._space = space
@@ -55,7 +59,9 @@ class Background:
         self._wordings = wordings or read_wordings(space_kind(space.name))
         self._vectors: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
-        about = [read_background(), dict(self._wordings), space.name, space.dim, NEAREST]
+        self._texts = read_background() if texts is None else tuple(texts)
+        self._name = name
+        about = [self._texts, dict(self._wordings), space.name, space.dim, NEAREST]
         self.key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]
         """Names the bank: standings under another key are of other queries."""
 
@@ -88,7 +94,7 @@ class Background:
             stacked = np.load(path)
         except (OSError, ValueError, EOFError):  # not whole: encoded again
             return None
-        if stacked.shape != (len(self._wordings), len(read_background()), self._space.dim):
+        if stacked.shape != (len(self._wordings), len(self._texts), self._space.dim):
             return None
         return dict(zip(self._wordings, stacked, strict=True))
 
@@ -96,12 +102,12 @@ class Background:
         what = "Learning what everyday words find"
         if self._progress:
             self._progress(what, 0, 0)
-        vectors = encode_queries(self._space, read_background(), self._wordings)
+        vectors = encode_queries(self._space, self._texts, self._wordings)
         path = self._path()
         if path is not None:
             stacked = np.stack([vectors[tower] for tower in self._wordings])
             with contextlib.suppress(OSError):  # then it is encoded again another time
-                for old in path.parent.glob("background-*"):
+                for old in path.parent.glob(f"{self._name}-*"):
                     old.unlink()
                 write_whole(path, lambda part: _save(part, stacked))
         if self._progress:
@@ -109,7 +115,7 @@ class Background:
         return vectors
 
     def _path(self) -> Path | None:
-        return None if self._folder is None else self._folder / f"background-{self.key}.npy"
+        return None if self._folder is None else self._folder / f"{self._name}-{self.key}.npy"
 
 
 def _save(path: Path, vectors: np.ndarray) -> None:
@@ -117,10 +123,15 @@ def _save(path: Path, vectors: np.ndarray) -> None:
         np.save(file, vectors)
 
 
-@cache
 def read_background() -> tuple[str, ...]:
     """The bank's queries."""
-    lines = files("assets").joinpath("background.txt").read_text("utf-8").splitlines()
+    return read_texts("background.txt")
+
+
+@cache
+def read_texts(name: str) -> tuple[str, ...]:
+    """The texts of a file of `assets`, which commas separate."""
+    lines = files("assets").joinpath(name).read_text("utf-8").splitlines()
     texts = [text.strip() for line in lines if line[:1] != "#" for text in line.split(",")]
     return tuple(text for text in texts if text)
 

@@ -417,6 +417,13 @@ class Library:
         lengths = np.linalg.norm(total, axis=1, keepdims=True)
         return np.concatenate(numbers), total / np.maximum(lengths, np.float32(1e-6))
 
+    def sample(self, stream: str) -> tuple[np.ndarray, np.ndarray]:
+        """Segments from all over a stream, some thousand at most: their items' numbers (n,), and
+        their vectors, float32 (n, dim)."""
+        with self._in_use():
+            rows, numbers = self._matrices[stream].rows()
+            return numbers, rows
+
     def numbered(self, numbers: Iterable[int]) -> dict[int, Item]:
         """Items by their numbers, of those that are there."""
         with self._in_use():

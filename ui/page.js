@@ -35,7 +35,9 @@
   }
 
   function tab(name) {
-    const button = all('#tabs button[role="tab"]').find((b) => b.textContent.trim() === name);
+    // where there is little room, the last of them are in a menu
+    const buttons = all('#tabs button[role="tab"], #tabs .overflow-dropdown button');
+    const button = buttons.find((b) => b.textContent.trim() === name);
     if (button && button.getAttribute("aria-selected") !== "true") button.click();
   }
   const inLibrary = () => {
@@ -93,6 +95,7 @@
   let combining = false; // whether the reader wants to put words together
 
   const plus = (part) => send({ ...asked, parts: [...asked.parts, part] });
+  const ask = (what) => send({ ...asked, parts: [{ by: "text", what, weight: 1 }] });
   const similar = (id) => {
     tab("Search");
     window.scrollTo({ top: 0 });
@@ -232,7 +235,7 @@
       const at = Number(told.drop ?? told.weigh);
       if ("jump" in told) {
         all(".found section", element)[1]?.scrollIntoView({ behavior: "smooth" });
-      } else if ("pick" in told) send({ ...asked, parts: [{ by: "text", what: told.pick, weight: 1 }] });
+      } else if ("pick" in told) ask(told.pick);
       else if ("tab" in told) tab(told.tab);
       else if ("back" in told) back();
       else if ("drop" in told) send({ ...asked, parts: asked.parts.filter((_, place) => place !== at) });
@@ -869,11 +872,14 @@
   }
 
   // ---- dropping files anywhere on the page ----
+  const drops = []; // other tabs that take files: { here(), label, take(files) }
+  const taker = () => drops.find(({ here }) => here());
   let depth = 0;
   const carriesFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
   const over = (on) => {
     document.body.classList.toggle("dropping", on);
-    document.body.dataset.drop = inLibrary() ? "Drop to add to the library" : "Drop to find more like it";
+    const usual = inLibrary() ? "Drop to add to the library" : "Drop to find more like it";
+    document.body.dataset.drop = taker()?.label || usual;
   };
   document.addEventListener("dragenter", (event) => {
     if (!carriesFiles(event)) return;
@@ -894,15 +900,17 @@
     depth = 0;
     over(false);
     const adding = inLibrary();
+    const other = taker();
     const onBar = Boolean(event.target.closest?.(".terms"));
     const files = await dropped(event.dataTransfer);
     if (adding) sendFiles(files);
+    else if (other) other.take(files);
     else byFile(files[0], onBar);
   });
 
   // what the components of this page call, and what the other tabs' scripts build on
   window.anyfind = {
     ...{ box, results, following, filter, drop, progress, shelf },
-    ...{ one, all, make, say, wait, tab, upload, cards, similar, plus, acts, dropped },
+    ...{ one, all, make, say, wait, tab, upload, cards, ask, similar, plus, acts, drops, dropped },
   };
 })();

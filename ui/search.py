@@ -118,7 +118,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
 
     def answer(asked: Query, modality: str, layout: str) -> str:
         head = terms.bar(page, asked)
-        return cards.fresh(head + _guarded(lambda: _answer(page, asked, modality, layout)))
+        return cards.fresh(head + guarded(lambda: _answer(page, asked, modality, layout)))
 
     def show(asked: str, modality: str, layout: str) -> Shown:
         version = page.intake.version
@@ -141,7 +141,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
         kind, offset, told = str(event.kind), event.offset, str(event.answer)
         if kind not in ("", *MODALITIES) or not isinstance(offset, int) or offset < 0:
             return gr.skip()
-        inside = _guarded(lambda: _following(page, read_query(asked), kind, offset))
+        inside = guarded(lambda: _following(page, read_query(asked), kind, offset))
         return cards.fresh(f'<div data-for="{escape(told, quote=True)}">{inside}</div>')
 
     def opened(request: gr.Request) -> tuple[str, str, str, int]:
@@ -178,7 +178,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     return [words, *found], opened
 
 
-def _guarded(answer: Callable[[], str]) -> str:
+def guarded(answer: Callable[[], str]) -> str:
     """The answer, or a sentence that says why there is none."""
     try:
         return answer()
@@ -193,7 +193,7 @@ def _answer(page: Page, query: Query, modality: str, layout: str) -> str:
     library = page.library
     if not query.parts or library.count() == 0:
         return _start(page, modality or None)
-    asked, chosen = _terms(page, query), read_filter(query.chosen, paths=page.paths)
+    asked, chosen = read_terms(page, query), read_filter(query.chosen, paths=page.paths)
     if not modality and layout == "together":
         return _together(page, query, asked, chosen)
     kinds = _kinds(page, modality)
@@ -292,7 +292,7 @@ def _cards(page: Page, query: Query, kind: str, hits: Sequence[Hit], first: int)
 def _following(page: Page, query: Query, kind: str, offset: int) -> str:
     """More hits of a medium, or of all, and the button for those that follow them."""
     answer = page.library.find(
-        _terms(page, query),
+        read_terms(page, query),
         kind or None,
         ALONE,
         offset=offset,
@@ -303,7 +303,7 @@ def _following(page: Page, query: Query, kind: str, offset: int) -> str:
     return "".join(_cards(page, query, kind, answer.hits, offset + 1)) + more
 
 
-def _terms(page: Page, query: Query) -> list[Term]:
+def read_terms(page: Page, query: Query) -> list[Term]:
     """What the library is asked. Raises QueryError where an item or a file is gone."""
     found = []
     for part in query.parts:

@@ -22,7 +22,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from ui import PageError, about, classify, library, routes, search, theme
+from ui import PageError, about, classify, library, odd, pair, routes, search, theme
 from ui.intake import Intake
 from ui.page import Page
 from ui.uploads import Uploads
@@ -36,6 +36,8 @@ START_SECONDS = 60
 TABS = (
     ("Search", search),
     ("Classify", classify),
+    ("Odd one out", odd),
+    ("Compare", pair),
     ("Library", library),
     ("About", about),
 )

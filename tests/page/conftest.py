@@ -161,4 +161,9 @@ def titles(page: Any, kind: str = ".tile") -> list[str]:
 
 
 def tab(page: Any, name: str) -> None:
-    page.click(f'#tabs button[role="tab"]:has-text("{name}")')
+    """Go to a tab, which may be in the menu of those that there is no room for."""
+    button = page.locator(f'#tabs button[role="tab"]:has-text("{name}")')
+    if button.count() == 0:
+        page.click("#tabs .overflow-menu > button")
+        button = page.locator(f'#tabs .overflow-dropdown button:has-text("{name}")')
+    button.click()
