@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from analysis.gallery import (
-    FEW,
     Gallery,
-    count_passages,
     example_sentences,
     gather_passages,
     gather_pictures,
+    has_passages,
 )
 from analysis.methods import Method, Network, Picture, Row, picture_methods, text_methods
 from store.library import Library, LibraryError
@@ -69,19 +68,25 @@ class Comparison:
         self._places = {content: place for place, content in enumerate(self.gallery.contents)}
 
     def ask(
-        self, query: str | Picture, k: int = 6, progress: Progress | None = None
+        self,
+        query: str | Picture,
+        k: int = 6,
+        without: str | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[Row]:
-        """A row for each method, oldest first. Pictures can be asked by a picture of the gallery
-        (itself left out) or another, and by words, which the older ways do not know: their vectors
-        are empty then."""
-        own = isinstance(query, Path) and query in self._places
-        without = [self._places[query]] if own else []
+        """A row for each method, oldest first; the item `without` is left out.
+
+        Pictures can be asked by a picture of the gallery or another, and by words, which the older
+        ways do not know: their vectors are empty then.
+        """
+        items = self.gallery.items
+        own = [at for at, item in enumerate(items) if without and item and item.id == without]
         for method in self.methods:
             if self.among == "image" and isinstance(query, str) and method.name != "network":
                 yield Row(method, np.zeros(0, np.float32), (), 0.0)
                 continue
             self._fit(method, progress)
-            yield method.ask(query, k, without)
+            yield method.ask(query, k, own)
 
     def fitted(self, method: Method) -> bool:
         """Whether it need not learn before it answers."""
@@ -116,7 +121,7 @@ class Comparison:
 
 def usual_gallery(library: Library) -> str:
     """What words are best compared on: the library's texts where there are some, else examples."""
-    return "text" if count_passages(library) >= FEW else "example"
+    return "text" if has_passages(library) else "example"
 
 
 def _examples(library: Library, progress: Progress | None = None) -> Gallery:

@@ -88,9 +88,14 @@ def read_sentences() -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip() and line[:1] != "#")
 
 
-def count_passages(library: Library) -> int:
-    """How many passages the library's texts have."""
-    return sum(len(part.items) for part in library.portions("text"))
+def has_passages(library: Library, least: int = FEW) -> bool:
+    """Whether the library's texts have at least so many passages."""
+    count = 0
+    for part in library.portions("text"):
+        count += len(part.items)
+        if count >= least:
+            return True
+    return False
 
 
 def _choose(library: Library, stream: str, most: int) -> tuple[int, dict[int, list[int]]]:
