@@ -92,6 +92,30 @@ class Comparison:
         """Whether it need not learn before it answers."""
         return method.name in self._fitted
 
+    def as_dict(self, row: Row) -> dict[str, Any]:
+        """A row, ready for JSON."""
+        near = []
+        for one in row.near:
+            item, content = self.gallery.items[one.place], self.gallery.contents[one.place]
+            near.append(
+                {
+                    "id": item.id if item else None,
+                    "title": item.title if item else None,
+                    "text": content if isinstance(content, str) else None,
+                    "cosine": round(one.score, 4),
+                    "why": [list(pair) for pair in one.why],
+                }
+            )
+        return {
+            "method": row.method.name,
+            "title": row.method.title,
+            "dim": len(row.vector),
+            "filled": row.filled,
+            "unknown": list(row.unknown),
+            "milliseconds": round(1000 * row.seconds, 2),
+            "near": near,
+        }
+
     def _fit(self, method: Method, progress: Progress | None) -> None:
         with self._lock:
             if not self.fitted(method):
@@ -111,7 +135,7 @@ class Comparison:
 
         if isinstance(content, str):
             return self._encode_words([content], "image")
-        if content in self._places:
+        if isinstance(content, Path) and content in self._places:
             known: np.ndarray = self.gallery.vectors[[self._places[content]]]
             return known
         picture = Image.open(content) if isinstance(content, Path) else content

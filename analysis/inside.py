@@ -81,8 +81,8 @@ class Change:
 
     what: str
     cosine: float
-    content: str | Image.Image | None
-    """What came of it, where it can be shown."""
+    content: str | Image.Image | Array
+    """What came of it."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,9 @@ def _blocks(library: Library, subject: Subject, squares: Array) -> tuple[Block, 
     names = {"All numbers": len(squares)}
     if library.space.name == "embedded":
         names = {
-            "Likeness to things seen": IMAGE_DIM,
-            "Likeness to sounds heard": SOUND_DIM,
-            "What words mean": WORDS_DIM,
+            "Things seen": IMAGE_DIM,
+            "Sounds heard": SOUND_DIM,
+            "Words": WORDS_DIM,
         }
     blocks, start = [], 0
     for name, size in names.items():
@@ -357,9 +357,7 @@ def change(library: Library, subject: Subject) -> Iterator[Change]:
     cosines = rows[1:] @ rows[0]
     names = list(changed)
     for at in np.argsort(-cosines, kind="stable"):
-        made = changed[names[at]]
-        shown = made if isinstance(made, str | Image.Image) else None
-        yield Change(names[at], min(float(cosines[at]), 1.0), shown)
+        yield Change(names[at], min(float(cosines[at]), 1.0), changed[names[at]])
 
 
 def _changed(content: str | Image.Image | Array) -> Mapping[str, Any]:
@@ -384,7 +382,7 @@ def change_words(text: str) -> dict[str, str]:
         "without the small words": " ".join(words[at] for at in telling),
         "in capitals": text.upper(),
         "with “not” before it": f"not {text}",
-        "its first half alone": " ".join(words[: len(words) // 2]),
+        "its first half alone": " ".join(words[: len(words) // 2]) if len(words) > 3 else "",
     }
     return {what: new for what, new in changed.items() if new.strip() and new != text}
 

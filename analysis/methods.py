@@ -55,6 +55,8 @@ class Row:
     """(dim,)"""
     near: tuple[Near, ...]
     seconds: float
+    unknown: tuple[str, ...] = ()
+    """Words of the query that the method has never met."""
 
     @property
     def filled(self) -> int:
@@ -89,6 +91,10 @@ class Method(ABC):
         """What makes them alike."""
         return ()
 
+    def unknown(self, query: Any) -> list[str]:
+        """Words of the query that it has never met."""
+        return []
+
     def ask(self, query: Any, k: int, without: Collection[int] = ()) -> Row:
         """What is nearest to a text or a picture; what has nothing in common with it is left out.
 
@@ -102,7 +108,7 @@ class Method(ABC):
         found = _nearest(self.rows, row, k, without)
         seconds = time.perf_counter() - start
         near = [Near(at, score, self.why(query, self.gallery[at])) for at, score in found]
-        return Row(self, _dense(row)[0], tuple(near), seconds)
+        return Row(self, _dense(row)[0], tuple(near), seconds, tuple(self.unknown(query)))
 
 
 class Network(Method):
@@ -174,6 +180,11 @@ class WordCounts(Method):
         own = set(words_of(content))
         return tuple((word, word) for word in dict.fromkeys(words_of(query)) if word in own)
 
+    def unknown(self, query: str) -> list[str]:
+        """Words that are in no text of the gallery."""
+        known = self._vectorizer.vocabulary_
+        return [word for word in dict.fromkeys(words_of(query)) if word not in known]
+
     def terms(self, vector: Array) -> list[tuple[str, float]]:
         """A vector's (dim,) words with their numbers, greatest first."""
         names = self._vectorizer.get_feature_names_out()
@@ -238,6 +249,10 @@ class MeanOfWords(Method):
         cosines = _unit(self._vectors[asked]) @ _unit(self._vectors[own]).T
         best = cosines.argmax(axis=1)
         return tuple((word, own[at]) for word, at in zip(asked, best, strict=True))
+
+    def unknown(self, query: str) -> list[str]:
+        """Words that have no vector."""
+        return [word for word in dict.fromkeys(words_of(query)) if word not in self._vectors]
 
     def _encode_gallery(self, gallery: Sequence[str]) -> None:
         """With the shares of words and the centre, which are the gallery's."""
@@ -466,6 +481,7 @@ class VisualWords(Method):
     def fit(self, gallery: Sequence[Picture], progress: Progress | None = None) -> None:
         """Learn the visual words, and how rare they are; the same gallery gives the same."""
         from sklearn.cluster import MiniBatchKMeans
+        from threadpoolctl import threadpool_limits
 
         found = []
         for done, content in enumerate(gallery):
@@ -478,7 +494,8 @@ class VisualWords(Method):
         self._words = None
         if len(learned):
             count = min(self.WORDS, max(2, len(learned) // 10), len(learned))
-            self._words = MiniBatchKMeans(count, random_state=0, n_init=1).fit(learned)
+            with threadpool_limits(1):  # its threads wait for each other where others work too
+                self._words = MiniBatchKMeans(count, random_state=0, n_init=1).fit(learned)
         counts = np.stack([self._count(one) for one in found]) if found else np.zeros((0, 1))
         self._weights = np.log((1 + len(counts)) / (1 + (counts > 0).sum(axis=0))) + 1
         self.gallery = gallery

@@ -22,7 +22,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from ui import PageError, about, library, routes, search, theme
+from ui import PageError, about, inside, library, routes, search, theme
 from ui.intake import Intake
 from ui.page import Page
 from ui.uploads import Uploads
@@ -36,6 +36,7 @@ START_SECONDS = 60
 TABS = (
     ("Search", search),
     ("Library", library),
+    ("Inside", inside),
     ("About", about),
 )
 """Each module's `build(page, tab)` draws its tab, and returns the components that its second
