@@ -128,8 +128,8 @@ def _lost(found: Inside) -> str:
         shown.sort(key=lambda one: -one[0])
         what = (
             '<p class="note">The same, changed, and its cosine with what it was: what a vector '
-            "does not notice, it has lost. All before the framed one are nearer to the original than "
-            f'{other} is.</p><div class="changes {subject.tower}">'
+            "does not notice, it has lost. All before the framed one are nearer to the original "
+            f'than {other} is.</p><div class="changes {subject.tower}">'
             f"{''.join(html for _, html in shown)}</div>"
         )
     elif subject.content is None:
