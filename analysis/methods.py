@@ -229,14 +229,23 @@ class MeanOfWords(Method):
 
     def encode(self, contents: Sequence[str]) -> Array:
         """Rows (n, dim)."""
-        rows = np.zeros((len(contents), self._vectors.vector_size), np.float32)
-        for at, content in enumerate(contents):
-            known = self._known(content)
-            if known:
-                weights = [self.SMOOTHING / (self.SMOOTHING + self._share(w)) for w in known]
-                rows[at] = np.average(self._vectors[known], axis=0, weights=weights)
-                rows[at] -= 0 if self._centre is None else self._centre
+        rows, known = self._means(contents)
+        if self._centre is not None:
+            rows[known] -= self._centre
         return _unit(rows)
+
+    def _means(self, contents: Sequence[str]) -> tuple[Array, Array]:
+        """The weighted means (n, dim) of the vectors of their words, 0 where none of these is
+        known; and where some are, bool (n,)."""
+        rows = np.zeros((len(contents), self._vectors.vector_size), np.float32)
+        known = np.zeros(len(contents), bool)
+        for at, content in enumerate(contents):
+            words = self._known(content)
+            if words:
+                weights = [self.SMOOTHING / (self.SMOOTHING + self._share(w)) for w in words]
+                rows[at] = np.average(self._vectors[words], axis=0, weights=weights)
+                known[at] = True
+        return rows, known
 
     def why(self, query: str, content: str) -> tuple[tuple[str, str], ...]:
         """Each of the query's words that says something, with the nearest of the content's."""
@@ -262,10 +271,9 @@ class MeanOfWords(Method):
                 counts[word] = counts.get(word, 0) + 1
         total = max(sum(counts.values()), 1)
         self._shares = {word: count / total for word, count in counts.items()}
-        self.gallery, self._centre = gallery, None
-        rows = self.encode(gallery)
-        self._centre = rows.mean(axis=0) if len(rows) > 1 else None
-        self.rows = self.encode(gallery)
+        rows, known = self._means(gallery)
+        self._centre = rows[known].mean(axis=0) if known.sum() > 1 else None
+        self.gallery, self.rows = gallery, self.encode(gallery)
 
     def _known(self, content: str) -> list[str]:
         return [word for word in words_of(content) if word in self._vectors]
@@ -346,8 +354,8 @@ def read_vectors(path: Path, most_words: int, most_dim: int) -> Any:
     what is none."""
     from gensim.models import KeyedVectors
 
-    path = path.expanduser()
     try:
+        path = path.expanduser()
         with _open_plain(path) as file:
             head, first = file.readline(10_000), file.readline(200_000)
         counts = head.split()
@@ -366,7 +374,7 @@ def read_vectors(path: Path, most_words: int, most_dim: int) -> Any:
     except OSError as error:
         reason = error.strerror or str(error)
         raise LibraryError(f'"{path.name}" cannot be read: {reason}.') from error
-    except (ValueError, EOFError, MemoryError, OverflowError, zlib.error) as error:
+    except (ValueError, EOFError, MemoryError, RuntimeError, IndexError, zlib.error) as error:
         raise LibraryError(
             f'"{path.name}" holds no vectors of words ({error}): give a file of GloVe or word2vec, '
             "as text or binary."

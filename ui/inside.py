@@ -67,22 +67,30 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
             js_on_load="anyfind.inside(element, trigger, watch, ['ask'])",
             head=page.script,
         )
-        choice, among, older = _older(page)
+        choice, among, vectors, older = _older(page)
 
     def show(raw: str) -> tuple[Any, ...]:
-        """What was asked, the vector, whether older ways are shown, among what, and none yet."""
+        """What was asked, the vector, whether older ways and their choices are shown; no rows."""
         one = _read(raw)
         if not one.what:
-            return one.as_json(), _start(page), gr.update(visible=False), gr.skip(), ""
+            return one.as_json(), _start(page), gr.update(visible=False), gr.skip(), gr.skip(), ""
         try:
             found = look_inside(page.library, _subject(page, one), rooms.concepts)
         except Exception as error:
-            return one.as_json(), ways.sorry(error), gr.update(visible=False), gr.skip(), ""
+            return (
+                one.as_json(),
+                ways.sorry(error),
+                gr.update(visible=False),
+                gr.skip(),
+                gr.skip(),
+                "",
+            )
         old = _query(found.subject) is not None
         choosing = gr.update(visible=not _is_picture(found.subject))
-        return one.as_json(), vector.draw(found), gr.update(visible=old), choosing, ""
+        file = gr.update(visible=page.local and not _is_picture(found.subject))
+        return one.as_json(), vector.draw(found), gr.update(visible=old), choosing, file, ""
 
-    def compare(raw: str, among: str) -> Iterator[str]:
+    def compare(raw: str, among: str, vectors: str) -> Iterator[str]:
         one = _read(raw)
         if not one.what or among not in AMONG:
             yield ""
@@ -99,7 +107,8 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
         if _is_picture(subject):
             among = "image"
         own = subject.item.id if subject.item else None
-        yield from ways.compare(page, rooms, among, query, own)
+        file = vectors.strip() if page.local and among != "image" else ""
+        yield from ways.compare(page, rooms, (among, file), query, own)
 
     def by_words(text: str) -> tuple[Any, ...]:
         return show(Asked("text", text.strip()).as_json())
@@ -111,7 +120,7 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
 
     def opened() -> tuple[Any, ...]:
         usual = usual_gallery(page.library)
-        return Asked().as_json(), _start(page), gr.update(visible=False), usual, ""
+        return Asked().as_json(), _start(page), gr.update(visible=False), usual, gr.skip(), ""
 
     how: dict[str, Any] = {
         "show_progress": "hidden",
@@ -119,15 +128,16 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
         "concurrency_limit": 1,
     }
     look: dict[str, Any] = how | {"concurrency_id": "inside", "trigger_mode": "always_last"}
-    filled = [asked, seen, choice, among, older]
+    filled = [asked, seen, choice, among, vectors, older]
     rows: dict[str, Any] = how | {"concurrency_id": "methods", "trigger_mode": "always_last"}
     asking = [
         words.submit(by_words, [words], filled, **look),
         beside.go(by_words, [words], filled, **look),
         seen.ask(ask, None, [words, *filled], **look),
     ]
-    running = [event.then(compare, [asked, among], older, **rows) for event in asking]
-    running.append(among.input(compare, [asked, among], older, **rows))
+    running = [event.then(compare, [asked, among, vectors], older, **rows) for event in asking]
+    for chosen in (among.input, vectors.submit):
+        running.append(chosen(compare, [asked, among, vectors], older, **rows))
     # the rows of the last question are not waited for
     for trigger in (words.submit, beside.go, seen.ask):
         trigger(None, None, None, cancels=running)
@@ -172,8 +182,9 @@ def _box(page: Page) -> tuple[gr.Textbox, gr.HTML]:
     return words, beside
 
 
-def _older(page: Page) -> tuple[gr.Column, gr.Radio, gr.HTML]:
-    """The heading of the older ways with the choice of what to look among, and their rows."""
+def _older(page: Page) -> tuple[gr.Column, gr.Radio, gr.Textbox, gr.HTML]:
+    """The heading of the older ways with the choice of what to look among and of a file of vectors
+    of words, and their rows."""
     with gr.Column(elem_id="inside-among", visible=False) as choice:
         gr.HTML(
             "<h2>The same through older ways</h2><p>One query, one row for each method, the "
@@ -189,6 +200,15 @@ def _older(page: Page) -> tuple[gr.Column, gr.Radio, gr.HTML]:
             label="Look among",
             elem_id="inside-in",
         )
+        vectors = gr.Textbox(
+            elem_id="inside-vectors",
+            show_label=False,
+            label="File of word vectors",
+            container=False,
+            max_lines=1,
+            visible=page.local,  # paths are nobody's business elsewhere
+            placeholder="Instead of Word2Vec trained here: a GloVe or word2vec file",
+        )
     older = gr.HTML(
         "",
         elem_id="inside-ways",
@@ -196,7 +216,7 @@ def _older(page: Page) -> tuple[gr.Column, gr.Radio, gr.HTML]:
         js_on_load="anyfind.insideWays(element, watch)",
         head=page.script,
     )
-    return choice, among, older
+    return choice, among, vectors, older
 
 
 def _read(raw: str) -> Asked:
@@ -294,7 +314,7 @@ def _endpoints(page: Page, rooms: ways.Rooms) -> Sequence[Callable[..., Any]]:
             if _is_picture(subject):
                 among = "image"
             kind = among or usual_gallery(page.library)
-            comparison = rooms.comparison(kind, page.intake.version, None)
+            comparison = rooms.comparison((kind, ""), page.intake.version, None)
             own = subject.item.id if subject.item else None
             return [comparison.as_dict(row) for row in comparison.ask(query, k, own)]
         except Exception as error:

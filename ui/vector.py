@@ -70,8 +70,9 @@ def _numbers(found: Inside) -> str:
         for b in found.blocks
     ]
     told = escape(json.dumps({"values": values, "blocks": blocks}), quote=True)
+    share = "; per cent of its square length" if len(blocks) > 1 else ""
     return (
-        f"<section><h2>Its numbers <small>each a cell, {len(values):,} in all</small></h2>"
+        f"<section><h2>Its numbers <small>{len(values):,}, each a cell{share}</small></h2>"
         f'<div class="vector" data-vector="{told}"></div>'
         '<p class="legend"><i class="below"></i>below 0<i class="none"></i>0'
         '<i class="over"></i>above 0<span class="told" aria-live="off"></span></p></section>'

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.comparison import Comparison
@@ -32,6 +33,9 @@ POLL_SECONDS = 0.2
 log = logging.getLogger(__name__)
 
 
+Asked = tuple[str, str]  # what to look among, and a file of vectors of words, or ""
+
+
 @dataclass
 class Rooms:
     """What is kept between questions: the concepts, and the comparisons of this version of the
@@ -39,18 +43,22 @@ class Rooms:
 
     library: Library
     concepts: Concepts = field(init=False)
-    _made: dict[str, tuple[int, Comparison]] = field(default_factory=dict)
+    _made: dict[str, tuple[Asked, int, Comparison]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.concepts = Concepts(self.library)
 
-    def comparison(self, among: str, version: int, progress: Any) -> Comparison:
-        """The ways of finding on a gallery."""
+    def comparison(self, asked: Asked, version: int, progress: Any) -> Comparison:
+        """The ways of finding on a gallery; the last of each gallery is kept."""
+        among, file = asked
         with self._lock:
-            if among not in self._made or self._made[among][0] != version:
-                self._made[among] = version, Comparison(self.library, among, progress=progress)
-            return self._made[among][1]
+            known = self._made.get(among)
+            if known is None or known[:2] != (asked, version):
+                vectors = Path(file.strip("\"'")) if file else None
+                made = Comparison(self.library, among, vectors, progress)
+                known = self._made[among] = asked, version, made
+            return known[2]
 
 
 def sorry(error: Exception) -> str:
@@ -64,20 +72,22 @@ def sorry(error: Exception) -> str:
 class Worker:
     """Answers one query by all methods in a thread of its own, and tells how far it is."""
 
-    def __init__(self, rooms: Rooms, among: str, version: int, query: Any, own: str | None) -> None:
+    def __init__(
+        self, rooms: Rooms, asked: Asked, version: int, query: Any, own: str | None
+    ) -> None:
         self.rows: list[Row] = []
         self.comparison: Comparison | None = None
         self.told: tuple[str, int, int] = ("", 0, 0)
         self.error: Exception | None = None
         self.changed = threading.Event()
         self.done = False
-        self._asked = (rooms, among, version, query, own)
+        self._asked = (rooms, asked, version, query, own)
         threading.Thread(target=self._run, name="anyfind-methods", daemon=True).start()
 
     def _run(self) -> None:
-        rooms, among, version, query, own = self._asked
+        rooms, asked, version, query, own = self._asked
         try:
-            self.comparison = rooms.comparison(among, version, self._tell)
+            self.comparison = rooms.comparison(asked, version, self._tell)
             for row in self.comparison.ask(query, NEIGHBOURS, own, self._tell):
                 self.rows.append(row)
                 self.told = ("", 0, 0)
@@ -92,20 +102,20 @@ class Worker:
         self.changed.set()
 
 
-def compare(page: Page, rooms: Rooms, among: str, query: Any, own: str | None) -> Iterator[str]:
+def compare(page: Page, rooms: Rooms, asked: Asked, query: Any, own: str | None) -> Iterator[str]:
     """The rows so far, again and again, until all are there."""
-    worker = Worker(rooms, among, page.intake.version, query, own)
+    worker = Worker(rooms, asked, page.intake.version, query, own)
     while True:
         worker.changed.wait()
         worker.changed.clear()
         done = worker.done
-        yield _ways(page, worker, among, query)
+        yield _ways(page, worker, query)
         if done:
             return
         threading.Event().wait(POLL_SECONDS)  # a bar that moves more often is of no use
 
 
-def _ways(page: Page, worker: Worker, among: str, query: Any) -> str:
+def _ways(page: Page, worker: Worker, query: Any) -> str:
     rows = list(worker.rows)
     parts = []
     if worker.comparison is not None:
