@@ -293,7 +293,8 @@ class Word2Vec(MeanOfWords):
     )
     DIM = 100
     TRAINED = 3_000_000  # words read in all: few texts are read again and again
-    MOST_EPOCHS = 100
+    MOST_READ = 1_000  # times that a text is
+    MOST_EPOCHS = 50  # each takes a moment to start: few texts stand there several times instead
 
     def fit(self, gallery: Sequence[str], progress: Progress | None = None) -> None:
         """Train; the same gallery gives the same vectors."""
@@ -302,7 +303,8 @@ class Word2Vec(MeanOfWords):
 
         sentences = [words for words in map(words_of, gallery) if words] or [["nothing"]]
         count = sum(map(len, sentences))
-        epochs = max(5, min(self.MOST_EPOCHS, self.TRAINED // count))
+        times = max(5, min(self.MOST_READ, self.TRAINED // count))
+        epochs = min(times, self.MOST_EPOCHS)
 
         class Told(CallbackAny2Vec):  # type: ignore[misc]
             done = 0
@@ -313,7 +315,7 @@ class Word2Vec(MeanOfWords):
                 self.done += 1
 
         model = Trainer(
-            sentences,
+            sentences * (times // epochs),
             vector_size=self.DIM,
             window=5,
             min_count=1 if count < 100_000 else 2,

@@ -123,8 +123,8 @@ def test_word2vec_is_the_same_again(trained):
     told = []
     again.fit(SENTENCES, lambda *event: told.append(event))
     assert np.array_equal(again.rows, trained.rows)
-    assert told[0] == ("Training Word2Vec", 0, 100)
-    assert len(told) == 100
+    assert told[0] == ("Training Word2Vec", 0, 50)
+    assert len(told) == 50
 
 
 def test_a_mean_of_words_weighs_rare_ones_more(trained):
