@@ -104,7 +104,7 @@ class TestEndpoint:
 
     def test_nothing_else_is_offered(self, client: Client) -> None:
         told = client.view_api(return_format="dict", print_info=False)
-        assert set(told["named_endpoints"]) == {"/search"}
+        assert set(told["named_endpoints"]) == {"/search", "/inside", "/methods"}
         assert told["unnamed_endpoints"] == {}
 
 
