@@ -329,6 +329,10 @@ class Word2Vec(MeanOfWords):
         self._vectors = model.wv
         self._encode_gallery(gallery)
 
+    def save(self, path: Path) -> None:
+        """Write the vectors of words, as a file of word2vec's that `WordFile` reads."""
+        self._vectors.save_word2vec_format(str(path))
+
 
 class WordFile(MeanOfWords):
     """Vectors of words from a file: GloVe's, or word2vec's as text or binary, also gzipped."""

@@ -53,6 +53,7 @@ Array = np.ndarray[Any, Any]
 
 DEFINITIONS = 5_000
 QUERIES = 400
+WORDS_READ = 20_000_000  # by the Word2Vec that learns from all definitions, in forty rounds
 FUSED = 200  # of the network's ranking, as the search joins them (store.search)
 
 
@@ -150,9 +151,10 @@ def run_texts(file: Path, space: Any) -> None:
     trained = Word2Vec()
     with tempfile.TemporaryDirectory() as folder:
         larger = Word2Vec()
+        larger.TRAINED = WORDS_READ
         larger.fit([one.text for one in every])
         kept = Path(folder) / "definitions.txt"
-        larger._vectors.save_word2vec_format(str(kept))
+        larger.save(kept)
         learned = WordFile(kept)
     learned.title = f"Word2Vec, trained on all {len(every):,}"
     methods: list[Method] = [*counted, trained, learned, network, Joined(network, counted[-1])]

@@ -89,7 +89,7 @@
       const canvas = make("canvas", { role: "img", "aria-label": `${own.length} numbers${part.name ? `: ${part.name}` : ""}` });
       const figure = make("figure", { style: `flex:${columns} 1 0` }, canvas);
       if (part.name) {
-        figure.append(make("figcaption", {}, make("b", {}, part.name), ` ${own.length} numbers, ${part.share} %`));
+        figure.append(make("figcaption", {}, make("b", {}, part.name), ` ${own.length} numbers, ${part.share}\u00a0%`));
       }
       place.append(figure);
       const draw = () => paint(canvas, own, rows, columns, strong);

@@ -107,16 +107,17 @@ def _plural(subject: Subject) -> str:
 
 
 def _lost(found: Inside) -> str:
-    subject = found.subject
-    first = found.concepts[0]
+    subject, first = found.subject, found.concepts[0]
+    most = f" (at most {found.reachable:.2f} for words)" if found.reachable < 0.95 else ""
     sentences = (
-        f"The nearest words are “{first.text}”, at a cosine of {first.cosine:.2f}; itself would "
-        "be at 1. What these words leave out, nobody could say who has the vector alone."
+        f"No way leads back from the numbers. The nearest words are “{first.text}”, at a cosine of "
+        f"{first.cosine:.2f}{most}: a distance of {1 - first.cosine:.2f}, where itself has none. "
+        "What they do not say is lost to words."
     )
     shown = [(c.cosine, _changed(c.what, c.cosine, c.content, "")) for c in found.changes]
     what = ""
     if shown:
-        other = "anything else"
+        other = ""
         if found.neighbour is not None:
             item, cosine = found.neighbour
             noun = cards.NOUNS[item.modality][0]
@@ -126,11 +127,13 @@ def _lost(found: Inside) -> str:
         elif subject.modality == "words":
             shown.append((first.cosine, _changed("other words", first.cosine, first.text, "other")))
             other = "any other words here"
+        if other:
+            other = f" All before the framed one are nearer to the original than {other} is."
+        its = "Its first part" if len(subject.rows) > 1 else "The same"
         shown.sort(key=lambda one: -one[0])
         what = (
-            '<p class="note">The same, changed, and its cosine with what it was: what a vector '
-            "does not notice, it has lost. All before the framed one are nearer to the original "
-            f'than {other} is.</p><div class="changes {subject.tower}">'
+            f'<p class="note">{its}, changed, and the cosine with what it was: what a vector does '
+            f'not notice, it has lost.{other}</p><div class="changes {subject.tower}">'
             f"{''.join(html for _, html in shown)}</div>"
         )
     elif subject.content is None:
