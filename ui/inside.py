@@ -29,7 +29,7 @@ from ui.search import FAULT
 if TYPE_CHECKING:
     from store.library import Item
 
-EXAMPLES = ["a man bites a dog", "puppy", "automobile trouble", "KX-4417-B", "a loan from the bank"]
+EXAMPLES = ["a man bites a dog", "puppy", "vehicle repair", "KX-4417-B", "a loan from the bank"]
 GALLERIES = [("Your texts", "text"), ("Your pictures", "image"), ("Example sentences", "example")]
 NEWEST = 8  # items offered before anything is looked into
 MOST_NEAR = 50  # that the endpoint gives

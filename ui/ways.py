@@ -138,9 +138,8 @@ def _where(comparison: Comparison) -> str:
     count = len(gallery)
     if comparison.among == "example":
         text = (
-            f"Among {count} example sentences that come with Anyfind, not yours. Try “automobile "
-            "trouble”, which no sentence says in these words, and “KX-4417-B”, which only words "
-            "find."
+            f"Among {count} example sentences that come with Anyfind, not yours. Try “vehicle "
+            "repair”, which no sentence says in these words, and “KX-4417-B”, which only words find."
         )
     else:
         noun = "pictures" if comparison.among == "image" else "passages of your texts"
