@@ -139,7 +139,8 @@ def _where(comparison: Comparison) -> str:
     if comparison.among == "example":
         text = (
             f"Among {count} example sentences that come with Anyfind, not yours. Try “vehicle "
-            "repair”, which no sentence says in these words, and “KX-4417-B”, which only words find."
+            "repair”, which no sentence says in these words, and “KX-4417-B”, which only words "
+            "find."
         )
     else:
         noun = "pictures" if comparison.among == "image" else "passages of your texts"
