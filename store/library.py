@@ -438,6 +438,12 @@ class Library:
             raise LibraryError(f"There is no item {id} in the library.")
         return known[1]
 
+    def passages(self, id: str) -> list[str]:
+        """What an item's segments say, in the order of its vectors; empty where they say
+        nothing."""
+        with self._in_use():
+            return self._catalogue.item_passages(id)
+
     # Looking
 
     def get(self, id: str) -> Item | None:

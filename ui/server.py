@@ -22,7 +22,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from ui import PageError, about, classify, library, odd, pair, routes, search, theme
+from ui import PageError, about, classify, inside, library, odd, pair, routes, search, theme
 from ui.intake import Intake
 from ui.page import Page
 from ui.uploads import Uploads
@@ -38,6 +38,7 @@ TABS = (
     ("Classify", classify),
     ("Odd one out", odd),
     ("Compare", pair),
+    ("Inside", inside),
     ("Library", library),
     ("About", about),
 )

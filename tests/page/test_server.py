@@ -109,6 +109,8 @@ class TestEndpoint:
             "/classify",
             "/odd_one_out",
             "/compare",
+            "/inside",
+            "/methods",
         }
         assert told["unnamed_endpoints"] == {}
 
