@@ -26,7 +26,8 @@ SpaceName = Annotated[
     str | None,
     typer.Option(
         "--space",
-        help="embedded, an open_clip MODEL/PRETRAINED, or local-dir:PATH [ANYFIND_SPACE].",
+        help="embedded, an open_clip MODEL/PRETRAINED, local-dir:PATH, glove:FILE, word2vec:FILE "
+        "or resnet:MODEL [ANYFIND_SPACE].",
         show_default="embedded",
     ),
 ]

@@ -100,7 +100,7 @@ class Ingest:
         self._catalogue = catalogue
         self._files = files
         self._space = space
-        self._streams = set(usable_streams(space.modalities))
+        self._streams = set(usable_streams(space))
         self._committed = committed
         self._copy = copy
         self._titles = {Path(path): title for path, title in (titles or {}).items()}
@@ -486,7 +486,7 @@ def embed_media(space: Space, opened: media.Media) -> dict[str, np.ndarray]:
         for place, vector in zip(places, vectors, strict=True):
             rows[place] = vector
 
-    for part, content in read_parts(opened, usable_streams(space.modalities)):
+    for part, content in read_parts(opened, usable_streams(space)):
         parts.append(part)
         rows.append(np.zeros(space.dim, dtype=np.float32))
         if content is None:
