@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from encoders.runtime import Recipe
+from encoders.runtime import Recipe, is_built, load_network
 from encoders.space import Space
 from encoders.towers import Clip, Preprocess, SpaceError, image_module
 from encoders.weights import Progress, cache_dir, write_whole
@@ -37,9 +37,10 @@ class PictureSpace(Space):
 
     def build(self) -> None:
         """Convert the network now, if it is not cached."""
-        self._tell("Preparing the image tower", 0, 0)
-        self._image_network  # noqa: B018 (loads it)
-        self._tell("Preparing the image tower", 1, 1)
+        if not is_built(self._clip.image):
+            self._tell("Preparing the image tower", 0, 0)
+            load_network(self._clip.image)
+            self._tell("Preparing the image tower", 1, 1)
 
     def prepare(self, modality: str, content: Any) -> Any:
         """As in Space, for pictures."""
