@@ -104,7 +104,9 @@ class Search:
         far = self._far(found, modalities) if query.words else frozenset()
         scored = compare_streams(list(found.values()))
         if not query.vectors and not by_words and any(map(len, self._matrices.values())):
-            raise LibraryError(f"No title holds these words, and {self._wordless()}")
+            held = {STREAMS[name].modality for name in self._matrices}
+            if not self._match_words(query.words, held, chosen):  # of no medium at all
+                raise LibraryError(f"No title holds these words, and {self._wordless()}")
         if by_words:
             scored = _fuse(scored, by_words)
             far = far - {STREAMS[hit.stream].modality for hit in by_words.values()}

@@ -81,6 +81,7 @@ def test_a_library_of_pictures(place):
         assert library.modalities == ["image", "film"]
         named = {hit.title for hit in library.search("IMG_7")}
         assert named == {"red IMG_7", "blue IMG_7", "green IMG_7"}
+        assert library.search("IMG_7", "film") == []
         for terms, exact in (
             ([Term("red")], False),
             ([Term("red"), Term(Path(picture), "file")], True),
