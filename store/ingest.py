@@ -100,7 +100,7 @@ class Ingest:
         self._catalogue = catalogue
         self._files = files
         self._space = space
-        self._streams = set(usable_streams(space.modalities))
+        self._streams = set(usable_streams(space))
         self._committed = committed
         self._copy = copy
         self._titles = {Path(path): title for path, title in (titles or {}).items()}
@@ -476,17 +476,33 @@ def read_parts(
 def embed_media(space: Space, opened: media.Media) -> dict[str, np.ndarray]:
     """The vectors of an opened medium by stream, float32 (n, dim) each, rows of length 1; those of
     nodes are left out, and there are none for a medium that the space cannot embed."""
+    parts, vectors = embed_parts(space, opened, space.encode)
+    kept: dict[str, list[np.ndarray]] = {}
+    for part, vector in zip(parts, vectors, strict=True):
+        if part.node is None:
+            kept.setdefault(str(stream_name(opened.modality, part.tower)), []).append(vector)
+    return {name: np.stack(found) for name, found in kept.items()}
+
+
+def embed_parts(
+    space: Space, opened: media.Media, encode: Callable[[str, list[Any]], np.ndarray]
+) -> tuple[list[media.Segment], np.ndarray]:
+    """The parts of an opened medium as a library keeps them, without their content, and their
+    vectors, float32 (n, dim), rows of length 1; none where the space cannot embed it.
+
+    `encode` takes a tower and at most `space.batch_size` prepared contents.
+    """
     parts: list[media.Segment] = []
     rows: list[np.ndarray] = []
     waiting: dict[str, list[tuple[int, Any]]] = {}
 
-    def encode(tower: str) -> None:
+    def flush(tower: str) -> None:
         places, prepared = zip(*waiting.pop(tower), strict=True)
-        vectors = unit_rows(space.encode(tower, list(prepared)), len(places), space.dim)
+        vectors = unit_rows(encode(tower, list(prepared)), len(places), space.dim)
         for place, vector in zip(places, vectors, strict=True):
             rows[place] = vector
 
-    for part, content in read_parts(opened, usable_streams(space.modalities)):
+    for part, content in read_parts(opened, usable_streams(space)):
         parts.append(part)
         rows.append(np.zeros(space.dim, dtype=np.float32))
         if content is None:
@@ -494,17 +510,12 @@ def embed_media(space: Space, opened: media.Media) -> dict[str, np.ndarray]:
         batch = waiting.setdefault(part.tower, [])
         batch.append((len(parts) - 1, space.prepare(part.tower, content)))
         if len(batch) == space.batch_size:
-            encode(part.tower)
+            flush(part.tower)
     for tower in list(waiting):
-        encode(tower)
+        flush(tower)
     if not parts:
-        return {}
-    parts, vectors = gather(opened.modality, parts, np.stack(rows), opened.structure)
-    kept: dict[str, list[np.ndarray]] = {}
-    for part, vector in zip(parts, vectors, strict=True):
-        if part.node is None:
-            kept.setdefault(str(stream_name(opened.modality, part.tower)), []).append(vector)
-    return {name: np.stack(found) for name, found in kept.items()}
+        return [], np.zeros((0, space.dim), dtype=np.float32)
+    return gather(opened.modality, parts, np.stack(rows), opened.structure)
 
 
 def hash_file(path: Path, halted: Callable[[], bool] = lambda: False) -> str:

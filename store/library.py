@@ -91,7 +91,7 @@ class Library:
     ) -> None:
         self.data = Path(os.path.realpath(data))
         self.space = space
-        self._streams = usable_streams(space.modalities)
+        self._streams = usable_streams(space)
         self._closing = threading.Event()
         self._using = threading.Condition()
         self._users = 0
@@ -123,7 +123,8 @@ class Library:
             self._files.sweep(self._catalogue.known)
         self._catalogue.set_meta(state=UNCLEAN)
         folder = self.data / "vectors"
-        background = Background(self.space, folder, progress)
+        # a space without words is never asked by any
+        background = Background(self.space, folder, progress) if self.space.reads_text else None
         self._matrices = {
             name: Matrix(folder, name, self.space.dim, background) for name in self._streams
         }
@@ -315,7 +316,7 @@ class Library:
         """
         media = self._choose(modality)
         with self._in_use():
-            query = self._search.read(terms, self._read)
+            query = self._search.read(terms, self._read, exact)
             return self._search.find(query, media, k, offset, chosen, exact)
 
     def search(self, text: str, modality: str | None = None, k: int = 10) -> list[Hit]:

@@ -50,6 +50,7 @@ class Query:
     """What is looked for: a unit vector (dim,) for each tower."""
 
     vectors: Mapping[str, np.ndarray]
+    """Empty for words in a space that reads none: then they are looked for as such alone."""
     words: str | None
     """All of it as words, where it is nothing else."""
     source: str | None
@@ -98,10 +99,14 @@ class Search:
         only = None if chosen is None or chosen == Filter() else self._catalogue.select(chosen)
         found: dict[str, list[Scored]] = {}
         for name, matrix in self._matrices.items():
-            if STREAMS[name].modality in modalities and len(matrix):
+            if STREAMS[name].modality in modalities and len(matrix) and query.vectors:
                 found[name] = list(self._stream(name, query, max(depth, TOLD), only))
         far = self._far(found, modalities) if query.words else frozenset()
         scored = compare_streams(list(found.values()))
+        if not query.vectors and not by_words and any(map(len, self._matrices.values())):
+            held = {STREAMS[name].modality for name in self._matrices}
+            if not self._match_words(query.words, held, chosen):  # of no medium at all
+                raise LibraryError(f"No title holds these words, and {self._wordless()}")
         if by_words:
             scored = _fuse(scored, by_words)
             far = far - {STREAMS[hit.stream].modality for hit in by_words.values()}
@@ -110,10 +115,12 @@ class Search:
 
     # What is looked for
 
-    def read(self, terms: Sequence[Term], embed: Embed) -> Query:
+    def read(self, terms: Sequence[Term], embed: Embed, exact: bool = True) -> Query:
         """Put a query's terms together; LibraryError for what cannot be searched for."""
         if not terms:
             raise LibraryError("The query is empty: type what to look for.")
+        if not self._space.reads_text and any(term.by == "text" for term in terms):
+            return self._read_wordless(terms, exact)
         total: dict[str, np.ndarray] = {
             tower: np.zeros(self._space.dim, dtype=np.float32) for tower in self._towers
         }
@@ -130,6 +137,22 @@ class Search:
             words = " ".join(str(term.what) for term in terms if term.weight > 0) or None
         units = {tower: self._unit(vector) for tower, vector in total.items()}
         return Query(units, words, source, frozenset(without))
+
+    def _read_wordless(self, terms: Sequence[Term], exact: bool) -> Query:
+        """A query of words in a space that reads none."""
+        asked = [str(term.what) for term in terms if term.weight > 0]
+        if not "".join(asked).strip():
+            raise LibraryError("The query is empty: type what to look for.")
+        if not exact or any(term.by != "text" for term in terms):
+            told = self._wordless()
+            raise LibraryError(told[0].upper() + told[1:])
+        return Query({}, " ".join(asked), None, frozenset())
+
+    def _wordless(self) -> str:
+        return (
+            f"the space {self._space.name} reads no words: search by a picture, or fill another "
+            "library with the space embedded."
+        )
 
     def _term(
         self, term: Term, embed: Embed

@@ -7,8 +7,11 @@ of its own, and their hits are compared afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from store.records import Space
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def stream_name(modality: str, tower: str) -> str | None:
     return None
 
 
-def usable_streams(towers: Collection[str]) -> list[str]:
-    """The streams that a space with these towers, beside the one for text, can fill."""
-    known = {*towers, "text"}
+def usable_streams(space: Space) -> list[str]:
+    """The streams that a space can fill."""
+    known = {*space.modalities, *(["text"] if space.reads_text else [])}
     return [stream.name for stream in STREAMS.values() if stream.tower in known]

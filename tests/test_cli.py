@@ -318,13 +318,18 @@ def test_a_name_that_is_no_text_is_printed(tmp_path):
 
 def test_help_names_every_command():
     said = run("--help").stdout
-    looking = ["search", "similar", "classify", "teach", "probes"]
-    for command in ["index", "remove", "stats", "models", "samples", "eval", *looking]:
+    for command in [
+        *("index", "search", "similar", "remove", "stats", "models", "samples", "eval"),
+        *("classify", "teach", "probes", "odd", "compare", "outliers", "inside", "methods"),
+        *("embed", "serve", "mcp"),
+    ]:
         assert f" {command} " in said
         assert run(command, "--help").stdout
 
 
 def test_models_lists_spaces_by_name():
-    names = run("models").stdout.split()
+    done = run("models")
+    assert all(form in done.stderr for form in ("glove:FILE", "word2vec:FILE", "resnet:MODEL"))
+    names = done.stdout.split()
     assert names[0] == "embedded"
     assert "ViT-B-32/laion2b_s34b_b79k" in names

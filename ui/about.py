@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Collection, Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -54,6 +55,18 @@ CAN_ANY = (
     "The order is a guess: the nearest come first, however far away they are.",
 )
 
+WORDLESS = (
+    "It finds pictures by pictures: choose one and see its like, or drop a file on the page. Words "
+    "that stand in a title are found as such.",
+    "It reads no words: what a picture shows is found with the space embedded, or with an "
+    "open_clip model.",
+)
+WORDS_ALONE = (
+    "It finds texts and the nodes of graphs by what their words usually stand beside.",
+    "It holds no pictures, sounds or films, and takes a text for the words in it, in any order: "
+    "“the dog bites the man” is “the man bites the dog”.",
+)
+
 
 def build(page: Page, _: gr.Tab) -> tuple[gr.HTML, Callable[[], str]]:
     """Draws the tab; returns its one component and what fills it."""
@@ -64,7 +77,8 @@ def build(page: Page, _: gr.Tab) -> tuple[gr.HTML, Callable[[], str]]:
 def _text(page: Page) -> str:
     library = page.library
     space = library.space
-    can, cannot = CAN.get(space.name, CAN_ANY)
+    can, cannot = CAN.get(space.name) or _can(space)
+    means = "words and by each other" if space.reads_text else "each other"
     held = {kind: library.count(kind) for kind in library.modalities}
     *parts, last = (PARTS[kind] for kind in held)
     each = f"{', '.join(parts)} or {last}"
@@ -77,14 +91,19 @@ def _text(page: Page) -> str:
         facts.append(("Lies in", cards.plain(str(library.data))))
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(what)}</dd>" for name, what in facts)
     return (
-        f"<article><h1>Anyfind</h1><p class='lead'>Finds your {_listed(held)} by words and by "
-        "each other. "
+        f"<article><h1>Anyfind</h1><p class='lead'>Finds your {_listed(held)} by {means}. "
         "Everything happens on this machine: nothing you add and nothing you search for leaves "
         f"it.</p><dl>{rows}</dl>"
         f"<h2>Media</h2>{_media(held, space.modalities)}"
         f"<h2>What it can</h2><p>{can}</p><h2>What it cannot</h2><p>{cannot}</p>"
         f"<h2>Credits</h2><pre class='notice'>{escape(_notice())}</pre></article>"
     )
+
+
+def _can(space: Any) -> tuple[str, str]:
+    if not space.reads_text:
+        return WORDLESS
+    return CAN_ANY if space.modalities else WORDS_ALONE
 
 
 def _listed(held: Mapping[str, int]) -> str:

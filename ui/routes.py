@@ -15,27 +15,16 @@ import anyio
 import gradio as gr
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
-from starlette.datastructures import Headers
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui import cards, theme
+from ui.guards import Key
 from ui.page import Page
 
 if TYPE_CHECKING:
     from store.library import Item
 
 RECENT, FOLDERS = 2_000, 100  # items looked at, and folders offered to the filter
-
-# Gradio's page needs eval (its HTML component) and inline styles; what matters here is that it
-# can load from and speak to nobody but this server, whatever a file's title may hold.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-)
 
 # An original opened by itself is a document that the browser makes around it: a player or a
 # picture, with a style of its own. It may load itself (as the same origin, for the login's cookie)
@@ -116,9 +105,11 @@ def _text_type(head: bytes, suffix: str, encoding: str) -> str:
 
 
 class Gate:
-    """Lets pass who is signed in to Gradio's page, and everyone where no login is asked for."""
+    """Lets pass who is signed in to Gradio's page or shows the key, and everyone where no login is
+    asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: Key) -> None:
+        self._key = key
         self._page: gr.routes.App | None = None
 
     def open(self, app: FastAPI) -> None:
@@ -129,7 +120,7 @@ class Gate:
     def __call__(self, request: Request) -> None:
         page = self._page
         if page is not None:
-            if page.auth is None:
+            if page.auth is None or self._key.fits(request):
                 return
             # The same two cookies that Gradio's own routes look at.
             for name in ("access-token", "access-token-unsecure"):
@@ -260,55 +251,3 @@ def _constant(content: str | bytes, kind: str) -> Callable[[], Response]:
 
 def _closed() -> Any:
     raise HTTPException(404, "There is nothing here.")
-
-
-class _Headers:
-    """Adds the security headers to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def dress(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                present = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *((name, value) for name, value in HEADERS if name not in present),
-                ]
-            await send(message)
-
-        await self._app(scope, receive, dress)
-
-
-class _OwnPage:
-    """Refuses what a page of another site asks for: browsers tell where a request comes from."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app
-        if scope["type"] == "http" and scope["method"] == "POST":
-            site = Headers(scope=scope).get("sec-fetch-site", "none")  # gradio_client sends none
-            if site not in ("same-origin", "none"):
-                app = JSONResponse({"detail": "Another site asked for this."}, status_code=403)
-        await app(scope, receive, send)
-
-
-HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-)
-
-
-def guard(app: FastAPI, hosts: list[str] | None) -> None:
-    """Security headers on everything, and nothing is done for a page of another site.
-
-    Where `hosts` are given, no other name leads here.
-    """
-    app.add_middleware(_OwnPage)
-    app.add_middleware(_Headers)
-    if hosts is not None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)

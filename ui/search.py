@@ -44,9 +44,11 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     query = gr.State(Query().as_json())
     seen = gr.State(UNSEEN)  # the library's version that the results show
     kinds = [title.lower() for title, kind in media(page) if kind]
+    words_too = page.library.space.reads_text
+    means = "words" if words_too else "what they look like"
     with gr.Column(elem_id="search"):
         gr.HTML(
-            f"<h1>Find {', '.join(kinds[:-1])} and {kinds[-1]} by words</h1>",
+            f"<h1>Find {', '.join(kinds[:-1])} and {kinds[-1]} by {means}</h1>",
             elem_id="promise",
             apply_default_css=False,
         )
@@ -59,7 +61,9 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
                 autofocus=True,
                 lines=1,
                 max_lines=1,
-                placeholder="What are you looking for?",
+                placeholder="What are you looking for?"
+                if words_too
+                else "Drop a picture, or type a name",
                 scale=1,
                 html_attributes=gr.InputHTMLAttributes(
                     autocomplete="off", autocorrect="off", spellcheck=False, enterkeyhint="search"
@@ -368,8 +372,9 @@ def _start(page: Page, modality: str | None) -> str:
         jump = place == 0 and len(kinds) > 1
         sections.append(cards.section(kind, shown, "newest first", jump=jump))
     shape = "both" if "audio" in kinds and len(kinds) > 1 else "one"
+    examples = _examples() if library.space.reads_text else ""
     return (
-        f'{_examples()}<p class="held">{cards.counted(held)} in your library</p>'
+        f'{examples}<p class="held">{cards.counted(held)} in your library</p>'
         f'<div class="found {shape}" style="--rows:{max(1, len(sections) - 1)}">'
         f"{''.join(sections)}</div>"
     )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import signal
-import socket
-import sys
 import tempfile
 import threading
-import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 
-from ui import PageError, about, classify, inside, library, odd, pair, routes, search, theme
+from ui import about, classify, inside, library, odd, pair, routes, search, theme
+from ui.guards import LOOPBACK, Key, guard
 from ui.intake import Intake
+from ui.listener import Running, listen, start, stay
 from ui.page import Page
+from ui.service import Service
 from ui.uploads import Uploads
 
 if TYPE_CHECKING:
     from store.library import Library
-
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-START_SECONDS = 60
 
 TABS = (
     ("Search", search),
@@ -46,43 +40,6 @@ TABS = (
 result fills when the page is opened."""
 
 
-class Running:
-    """A page being served. `close` stops it and waits for the file in hand."""
-
-    def __init__(self, server: uvicorn.Server, thread: threading.Thread, address: str) -> None:
-        self.address = address
-        self._server = server
-        self._thread = thread
-        self._closing: list[object] = []
-
-    def wait(self) -> None:
-        """Blocks until the page is closed, or until Ctrl-C or SIGTERM, which close it."""
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            while self._thread.is_alive():
-                self._thread.join(timeout=0.5)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Stops serving, adding and removes what was uploaded and not added. Idempotent."""
-        # The streams of open pages are cut off, which uvicorn reports with tracebacks.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
-        while self._closing:
-            self._closing.pop()()  # type: ignore[operator]
-
-    def __enter__(self) -> Running:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 def serve(
     library: Library,
     *,
@@ -92,81 +49,38 @@ def serve(
     open_browser: bool,
     max_upload_mb: int,
     prevent_thread_lock: bool,
+    mcp: bool,
 ) -> Running:
     """See `ui.serve`."""
-    listening = _listen(host, port)
-    port = listening.getsockname()[1]
+    listening = listen(host, port)
     # Never below the data folder: Gradio serves what lies in its temporary folder.
     folder = Path(tempfile.mkdtemp(prefix="anyfind-page-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
     uploads = Uploads(folder / "uploads")
     intake = Intake(library, uploads)
     page = Page(library, uploads, intake, local=host in LOOPBACK, script=theme.SCRIPT)
-    app = _app(page, auth=auth, max_upload=max_upload_mb * 1_000_000)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,  # the page's event streams never end by themselves
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listening]}, name="anyfind-page", daemon=True
-    )
-    running = Running(server, thread, f"http://{_shown(host)}:{port}")
-    running._closing += [lambda: shutil.rmtree(folder, ignore_errors=True), intake.close]
-    thread.start()
-    _await(server, thread, running)
+    service = Service(library.space)
+    app = _app(page, service, auth=auth, max_upload=max_upload_mb * 1_000_000, mcp=mcp)
+    closing = [lambda: shutil.rmtree(folder, ignore_errors=True), service.close, intake.close]
+    running = start(app, listening, host, closing)
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(running.address,), daemon=True).start()
     if not prevent_thread_lock:
-        print(f"Anyfind is at {running.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-        running.wait()
+        stay(running, "Anyfind")
     return running
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a taken port is one sentence and port 0 is known at once."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, proto)
-        if os.name == "posix":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except (OSError, OverflowError) as error:
-        raise PageError(
-            f"The page cannot be served at {host}:{port} ({error}); choose another port or host."
-        ) from error
-    return listening
-
-
-def _shown(host: str) -> str:
-    """A host as a browser on this machine writes it."""
-    if host in ("0.0.0.0", "::", ""):
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
-
-
-def _await(server: uvicorn.Server, thread: threading.Thread, running: Running) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            running.close()
-            raise PageError("The page's server did not start; its log has the details.")
-        time.sleep(0.01)
-
-
-def _app(page: Page, *, auth: tuple[str, str] | None, max_upload: int) -> FastAPI:
+def _app(
+    page: Page, service: Service, *, auth: tuple[str, str] | None, max_upload: int, mcp: bool
+) -> FastAPI:
     blocks = _blocks(page)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    gate = routes.Gate()
+    gate = routes.Gate(Key(auth))
     routes.add(app, page, gate, max_upload)
+    service.add(app, gate)
     # A page of another site must not reach this one through a name that leads to 127.0.0.1.
     hosts = [*LOOPBACK, "[::1]"] if page.local and auth is None else None
-    routes.guard(app, hosts)
+    guard(app, hosts)
     gr.mount_gradio_app(
         app,
         blocks,
@@ -182,7 +96,7 @@ def _app(page: Page, *, auth: tuple[str, str] | None, max_upload: int) -> FastAP
         enable_monitoring=False,
         ssr_mode=False,
         pwa=False,
-        mcp_server=False,
+        mcp_server=mcp,
         theme=theme.make(),
         head=theme.HEAD,
     )

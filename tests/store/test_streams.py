@@ -289,7 +289,7 @@ def test_terms_add_up(library: Library, folder: Path) -> None:
 def test_a_space_holds_what_it_has_towers_for(
     open_library: Callable[..., Library], shelf: Path, folder: Path
 ) -> None:
-    assert usable_streams({"image"}) == ["image", "film", "text", "graph", "node"]
+    assert usable_streams(PictureSpace()) == ["image", "film", "text", "graph", "node"]
     library = open_library(PictureSpace())
     assert "audio" not in library.modalities
     report = library.add([shelf, folder])
