@@ -286,6 +286,67 @@ def make_cancelling(path: Path) -> None:
     write_sound(path, np.stack([tone(), -tone()], 1))
 
 
+# --- texts
+
+
+def pdf_page(*lines: str) -> bytes:
+    """What a page of make_pdf holds to show these lines."""
+    shown = b" ".join(b"(%s) Tj T*" % line.encode("latin-1") for line in lines)
+    return b"BT /F1 11 Tf 14 TL 72 770 Td " + shown + b" ET"
+
+
+def make_pdf(
+    path: Path, pages: Sequence[bytes], extra: str = "", objects: Sequence[bytes] = ()
+) -> Path:
+    """A PDF by hand: a content stream a page; `objects` follow as numbers 4, 5, ..."""
+    made = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
+    made += [b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", *objects]
+    kids = []
+    for page in pages:
+        data = zlib.compress(page)
+        made.append(
+            b"<< /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream" % (len(data), data)
+        )
+        made.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R "
+            b"/Resources << /Font << /F1 3 0 R >> /XObject << /X 4 0 R >> >> >>" % len(made)
+        )
+        kids.append(b"%d 0 R" % len(made))
+    made[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
+    out, offsets = bytearray(b"%PDF-1.7\n"), []
+    for number, body in enumerate(made, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(made) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer << /Size %d /Root 1 0 R %s >>\n" % (len(made) + 1, extra.encode())
+    out += b"startxref\n%d\n%%%%EOF\n" % table
+    path.write_bytes(out)
+    return path
+
+
+def make_docx(path: Path, title: str = "") -> Path:
+    """A Word file of a heading, a paragraph, a table and a long paragraph."""
+    import docx
+
+    document = docx.Document()
+    document.core_properties.title = title
+    document.add_heading("Of Rivers & Hills", 1)
+    document.add_paragraph("").add_run("Run one, ").bold = True
+    document.paragraphs[-1].add_run("run two.\tAfter a tab.")
+    document.add_paragraph("")
+    table = document.add_table(2, 2)
+    for cell, words_ in zip(
+        [c for row in table.rows for c in row.cells], ["Name", "Age", "Anna", "30"], strict=True
+    ):
+        cell.text = words_
+    sentence = "The quick brown fox jumps over the lazy dog. "
+    document.add_paragraph("After the table. " + sentence * 7)
+    document.save(str(path))
+    return path
+
+
 # --- broken files
 
 
