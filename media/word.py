@@ -1,4 +1,4 @@
-"""Word files (docx): the words of the main part. Macros, pictures and links are passed over."""
+"""Word files (docx): their text, then its footnotes, endnotes and comments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from . import limits
-from .draft import LONGEST, Details, clean, keep_title
+from .draft import LONGEST, Details, add_note, clean, keep_title
 from .medium import MediaError, check_size
 from .passages import Paragraph
 from .plain import is_heading
@@ -24,7 +24,9 @@ _LONGEST_TAG = 1 << 20  # bytes; expat holds all of a tag
 _DEEPEST = 200  # paragraphs and rows inside each other
 _ZIP_DIRECTORY = 4 << 20  # bytes; a Word file's has a few thousand
 _DAMAGED = "is damaged, or not a Word document"
-_MAIN_PART = re.compile(r"wordprocessingml\.(?:document|template)\.main\+xml")
+_TEXT = r"(?:document|template)\.main"
+_SIGNS = {"tab": " ", "br": " ", "cr": " ", "noBreakHyphen": "-"}
+_NOTES = ("footnote", "endnote", "comment")
 _PART_NAME = re.compile(r"PartName=[\"']/([^\"']+)[\"']")
 
 
@@ -42,11 +44,10 @@ def open_word(path: Path, file: BinaryIO, details: Details) -> Iterator[Paragrap
         _check_directory(file)
         archive = zipfile.ZipFile(file)
         types = _part(archive, "[Content_Types].xml", 1 << 20).decode("utf-8", "replace")
-        tags = (tag for tag in re.findall(r"<[^<>]+>", types) if _MAIN_PART.search(tag))
-        name = _PART_NAME.search(next(tags, ""))
+        name = _find_part(types, _TEXT)
         if name is None:
             raise MediaError(path, "is a zip archive, and not a Word document")
-        info = _info(archive, name[1])
+        info = _info(archive, name)
         if info.file_size > limits.MAX_DOCUMENT_BYTES:
             raise MediaError(
                 path,
@@ -54,7 +55,8 @@ def open_word(path: Path, file: BinaryIO, details: Details) -> Iterator[Paragrap
                 f"{limits.MAX_DOCUMENT_BYTES:,} (ANYFIND_MAX_DOCUMENT_BYTES)",
             )
         keep_title(details, _core_title(archive))
-        return _document(archive, info)
+        notes = {kind: name for kind in _NOTES if (name := _find_part(types, f"{kind}s"))}
+        return _document(archive, info, notes, details)
     except MediaError:
         raise
     except Exception as error:
@@ -70,6 +72,14 @@ def _check_directory(file: BinaryIO) -> None:
     if end < 0 or struct.unpack_from("<I", tail, end + 12)[0] > _ZIP_DIRECTORY:
         raise _UnfitError
     file.seek(0)
+
+
+def _find_part(types: str, kind: str) -> str | None:
+    """The name of the part that holds this kind of text, by the list of contents."""
+    wanted = re.compile(rf"wordprocessingml\.{kind}\+xml")
+    tags = (tag for tag in re.findall(r"<[^<>]+>", types) if wanted.search(tag))
+    name = _PART_NAME.search(next(tags, ""))
+    return name[1] if name else None
 
 
 def _info(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -94,21 +104,25 @@ def _core_title(archive: zipfile.ZipFile) -> str | None:
     return unescape(found[1]) if found else None
 
 
-class _Document:
-    """Gathers the paragraphs of a Word file's main part in `found`, as expat reads it.
+class _Part:
+    """Gathers the paragraphs of one part of a Word file in `found`, as expat reads it.
 
-    The unit is the paragraph that has words; a table's row counts as one.
+    In the text the unit is the paragraph that has words; a table's row counts as one. Among notes
+    it is the note, numbered as the text refers to it; what the text does not refer to is not shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "paragraph", numbers: dict[str, int] | None = None) -> None:
         self.found: deque[Paragraph] = deque()
-        self._count = 1
+        self.notes: dict[str, dict[str, int]] = {kind: {} for kind in _NOTES}
+        """Of each kind of note the numbers by their ids, in the order of the text."""
+        self._unit, self._numbers = unit, numbers
+        self._number = 1
         self._open: list[list[str]] = []  # the texts of the paragraphs that are open
         self._rows: list[list[list[str]]] = []  # the cells of the rows that are open
         self._length = 0  # characters in all that is open
         self._fed = 0  # bytes
         self._heading = self._listening = False
-        self._passed = 0  # depth inside what is a second version of the same
+        self._passed = 0  # depth inside what is not shown
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
@@ -127,8 +141,15 @@ class _Document:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(" ")[2]
-        if self._passed or name == "Fallback":
+        if self._passed or name == "Fallback":  # which is a second version of the same
             self._passed += 1
+        elif self._numbers is not None and name == self._unit:
+            self._number = self._numbers.get(_id(attributes), 0)
+            self._passed += not self._number
+        elif name.endswith("Reference") and (kind := name.removesuffix("Reference")) in self.notes:
+            notes = self.notes[kind]
+            if len(notes) < limits.MAX_PASSAGES:
+                notes.setdefault(_id(attributes), len(notes) + 1)
         elif name == "p":
             self._open.append([])
             self._heading = False
@@ -139,10 +160,8 @@ class _Document:
             self._grow(1)
         elif name == "t":
             self._listening = True
-        elif name in ("tab", "br", "cr"):
-            self._hear(" ")
-        elif name == "noBreakHyphen":
-            self._hear("-")
+        elif name in _SIGNS:
+            self._hear(_SIGNS[name])
         elif name == "pStyle":
             style = next((v for k, v in attributes.items() if k.endswith("val")), "")
             self._heading = style.lower().startswith(("heading", "title", "subtitle"))
@@ -197,18 +216,43 @@ class _Document:
 
     def _found(self, text: str, heading: bool = False) -> None:
         if text:
-            self.found.append(Paragraph(text, "paragraph", ((0, self._count),), heading))
-            self._count += 1
+            heading = heading and self._numbers is None
+            self.found.append(Paragraph(text, self._unit, ((0, self._number),), heading))
+            self._number += self._numbers is None
         if not self._open and not self._rows:
             self._length = 0
 
 
-def _document(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Paragraph]:
-    document = _Document()
-    with archive, archive.open(info) as part:
-        while block := part.read(_BLOCK):
-            document.feed(block)
-            while document.found:
-                yield document.found.popleft()
-    document.feed(b"", last=True)
-    yield from document.found
+def _id(attributes: dict[str, str]) -> str:
+    return next((value for name, value in attributes.items() if name.endswith(" id")), "")
+
+
+def _document(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, notes: dict[str, str], details: Details
+) -> Iterator[Paragraph]:
+    with archive:
+        text = _Part()
+        yield from _paragraphs(archive, info, text)
+        for kind, name in notes.items():
+            if text.notes[kind]:
+                try:
+                    part = _Part(kind, text.notes[kind])
+                    yield from _paragraphs(archive, _info(archive, name), part)
+                except MemoryError:
+                    raise
+                except Exception:  # damaged notes do not spoil the text
+                    add_note(details, f"its {kind}s cannot all be read")
+
+
+def _paragraphs(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: _Part
+) -> Iterator[Paragraph]:
+    if info.file_size > limits.MAX_DOCUMENT_BYTES:
+        raise _UnfitError
+    with archive.open(info) as file:
+        while block := file.read(_BLOCK):
+            part.feed(block)
+            while part.found:
+                yield part.found.popleft()
+    part.feed(b"", last=True)
+    yield from part.found

@@ -90,6 +90,79 @@ def test_docx_details_of_the_format(tmp_path: Path) -> None:
     assert words(path) == ["box\nkept inserted\na inner; b"]
 
 
+def add_notes(path: Path, kind: str, notes: str) -> None:
+    """Give a Word file a part of notes ("footnote", ...); python-docx writes only comments."""
+    main = "application/vnd.openxmlformats-officedocument.wordprocessingml."
+    named = f'<Override PartName="/word/{kind}s.xml" ContentType="{main}{kind}s+xml"/></Types>'
+    with zipfile.ZipFile(path) as archive:
+        types = archive.read("[Content_Types].xml").decode()
+    repack(path, types=types.replace("</Types>", named).encode())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"word/{kind}s.xml", body(notes))
+
+
+def paragraph(text: str, *references: str) -> str:
+    marks = "".join(
+        f'<w:r><w:{name}Reference w:id="{n}"/></w:r>' for name, n in map(str.split, references)
+    )
+    return f'<w:p><w:r><w:t xml:space="preserve">{text}</w:t></w:r>{marks}</w:p>'
+
+
+def note(kind: str, number: int, *texts: str, more: str = "") -> str:
+    return f'<w:{kind} w:id="{number}"{more}>{"".join(map(paragraph, texts))}</w:{kind}>'
+
+
+def test_notes_follow_the_text_numbered_as_it_refers_to_them(tmp_path: Path) -> None:
+    path = make_docx(tmp_path / "a.docx")
+    text = paragraph("First", "footnote 7", "endnote 2") + paragraph("Second", "footnote 3")
+    repack(path, document=body(text))
+    long = "Walrus " + SENTENCE * 3
+    separator = note("footnote", -1, "no note", more=' w:type="separator"')
+    unused = note("footnote", 5, "Deleted")
+    of_seven = note("footnote", 7, long, "And so on.")
+    add_notes(path, "footnote", separator + note("footnote", 3, "See below.") + unused + of_seven)
+    add_notes(path, "endnote", note("endnote", 2, "The End"))
+    segments, details = read(path)
+    assert [(segment.words, dict(segment.place)) for segment in segments] == [
+        ("First\nSecond", {"paragraph": 1}),
+        (f"See below.\n{long.strip()}", {"footnote": 2}),
+        ("And so on.", {"footnote": 1}),
+        ("The End", {"endnote": 1}),
+    ]
+    assert "note" not in details
+
+
+def test_comments(tmp_path: Path) -> None:
+    document = docx.Document()
+    for text in ("One", "Two"):
+        run = document.add_paragraph(text).runs
+        document.add_comment(run, f"On {text.lower()}: a wombat.", author="A. Nonymous")
+    document.save(str(tmp_path / "a.docx"))
+    first, second = read(tmp_path / "a.docx")[0]
+    assert first.words == "One\nTwo"
+    assert second.words == "On one: a wombat.\nOn two: a wombat."
+    assert second.place == {"comment": 1}
+
+
+@pytest.mark.parametrize("notes", ["<w:footnote", "<w:tbl><w:tr><w:tc>" * 5000, "&x;"])
+def test_damaged_notes_do_not_spoil_the_text(tmp_path: Path, notes: str) -> None:
+    path = repack(make_docx(tmp_path / "a.docx"), document=body(paragraph("Kept", "footnote 1")))
+    add_notes(path, "footnote", note("footnote", 1, "So is this.") + notes)
+    segments, details = read(path)
+    assert segments[0].words == "Kept"
+    assert details["note"] == "its footnotes cannot all be read"
+
+
+def test_notes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_docx(tmp_path / "a.docx")
+    repack(path, document=body(paragraph("Kept", "footnote 1")))
+    add_notes(path, "footnote", note("footnote", 1, "words " * 100_000))
+    monkeypatch.setattr(limits, "MAX_DOCUMENT_BYTES", 1 << 19)
+    segments, details = read(path)
+    assert [segment.words for segment in segments] == ["Kept"]
+    assert details["note"] == "its footnotes cannot all be read"
+
+
 @pytest.mark.parametrize(
     ("inner", "before"),
     [
