@@ -6,8 +6,11 @@ A file of BROKEN gives a MediaError; whoever adds it reads a sentence.
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import struct
+import textwrap
 import wave
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import networkx
 import numpy as np
 import soundfile
 from PIL import Image, ImageCms
@@ -345,6 +349,86 @@ def make_docx(path: Path, title: str = "") -> Path:
     document.add_paragraph("After the table. " + sentence * 7)
     document.save(str(path))
     return path
+
+
+def make_text(path: Path, paragraphs: Sequence[str]) -> None:
+    """A text of these paragraphs in the format the name says: txt, md, html, csv, pdf, docx.
+
+    Markdown and a web page have a heading in their first line; of a PDF each is a page, of a table
+    a row.
+    """
+    suffix = path.suffix
+    if suffix == ".pdf":
+        make_pdf(path, [pdf_page(*textwrap.wrap(text, 90)) for text in paragraphs])
+    elif suffix == ".docx":
+        import docx
+
+        document = docx.Document()
+        for text in paragraphs:
+            document.add_paragraph(text)
+        document.save(str(path))
+    elif suffix == ".csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("number", "said"), *enumerate(paragraphs, 1)])
+    elif suffix == ".html":
+        path.write_text("\n".join(["<h1>Said</h1>", *(f"<p>{text}</p>" for text in paragraphs)]))
+    else:
+        path.write_text("\n\n".join([*["# Said"] * (suffix == ".md"), *paragraphs]))
+
+
+# --- graphs
+
+
+def zoo() -> networkx.Graph[Any]:
+    """A graph of five animals; the fifth has no words of its own."""
+    graph = networkx.Graph(name="Friends of the zoo")
+    graph.add_node("n1", label="Lion", about="a large cat", legs=4)
+    graph.add_node("n2", label="Tiger", about="a cat with stripes", color="#ff8800")
+    graph.add_node("n3", label="Goldfish")
+    graph.add_node("n4", label="Löwe & Söhne")
+    graph.add_node("n5")
+    graph.add_edge("n1", "n2", weight=3.0, label="hunts with")
+    graph.add_edge("n2", "n3", weight=0.5)
+    graph.add_edge("n1", "n3")
+    graph.add_edge("n3", "n5", weight=2.0)
+    return graph
+
+
+def make_graphml(path: Path) -> None:
+    networkx.write_graphml(zoo(), path)
+
+
+def make_gexf(path: Path) -> None:
+    networkx.write_gexf(zoo(), path)
+
+
+def make_gml(path: Path) -> None:
+    graph = networkx.Graph(name="Friends of the zoo")  # its ids are numbers, its labels apart
+    for key, own in zoo().nodes(data=True):
+        graph.add_node(own.pop("label", key), **own)
+    for source, target, own in zoo().edges(data=True):
+        names = [zoo().nodes[end].get("label", end) for end in (source, target)]
+        graph.add_edge(*names, **own)
+    networkx.write_gml(graph, path)
+
+
+def make_node_link(path: Path, edges: str = "links") -> None:
+    path.write_text(json.dumps(networkx.node_link_data(zoo(), edges=edges)), "utf-8")
+
+
+def make_edges(path: Path) -> None:
+    """Its edges alone, by the animals' names."""
+    ends = [[zoo().nodes[end].get("label", end) for end in pair] for pair in zoo().edges]
+    path.write_text("\n".join(map(",".join, [["source", "target"], *ends])), "utf-8")
+
+
+ZOOS: Mapping[str, Maker] = {
+    "zoo.graphml": make_graphml,
+    "zoo.gexf": make_gexf,
+    "zoo.gml": make_gml,
+    "links.json": make_node_link,
+    "edges.json": lambda path: make_node_link(path, "edges"),
+}
 
 
 # --- broken files
