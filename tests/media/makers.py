@@ -188,6 +188,7 @@ def make_film(
     codec: str = "",
     gop: int = 12,
     times: Sequence[float] | None = None,
+    pixels: str = "",
     **options: str,
 ) -> None:
     """A film of shots, each a colour or a picture and how many seconds it is seen, with a tone of
@@ -210,7 +211,7 @@ def make_film(
         video = container.add_stream(encoder, rate=rate)
         assert isinstance(video, av.VideoStream)
         video.width, video.height = size
-        video.pix_fmt = "yuvj420p" if encoder == "mjpeg" else "yuv420p"
+        video.pix_fmt = pixels or ("yuvj420p" if encoder == "mjpeg" else "yuv420p")
         video.gop_size, video.options, video.bit_rate = gop, options, 1_000_000
         video.codec_context.time_base = base
         audio: Any = None
