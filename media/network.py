@@ -24,8 +24,8 @@ from xml.parsers import expat
 import numpy as np
 
 from . import limits
+from .encoding import find_encoding
 from .medium import MediaError, check_size
-from .text import find_encoding
 
 Array = np.ndarray[Any, Any]
 Attributes = dict[str, str | int | float]

@@ -77,11 +77,13 @@ def count_words(text: str) -> int:
 def cut(paragraphs: Iterable[Paragraph]) -> Iterator[Passage]:
     """Cut a stream of paragraphs into passages of at most `MOST_CHARACTERS`, in order.
 
+    What is counted by another unit (footnotes after paragraphs) begins a passage of its own.
     Memory is that of one paragraph and one passage.
     """
     held = _Held()
     for paragraph in paragraphs:
-        if paragraph.alone or (paragraph.opens and held.words >= FEW_WORDS):
+        opens = paragraph.opens and held.words >= FEW_WORDS
+        if paragraph.alone or opens or held.unit != paragraph.unit:
             yield from held.take()
         atoms = list(_atoms(paragraph.text))
         left = sum(words for _, _, words in atoms)
@@ -111,13 +113,15 @@ class _Held:
         self._characters = 0
         self._place: dict[str, int] = {}
         self.words = 0
+        self.unit = ""
 
     def has_room(self, words: int, characters: int) -> bool:
         return self.words + words <= MOST_WORDS and self._characters + characters <= MOST_CHARACTERS
 
     def add(self, paragraph: Paragraph, start: int, end: int, words: int) -> None:
         if not self._parts:
-            self._place = {paragraph.unit: paragraph.number(start)}
+            self.unit = paragraph.unit
+            self._place = {self.unit: paragraph.number(start)}
         self._parts.append(paragraph.text[start:end])
         self._characters += end - start
         self.words += words

@@ -45,7 +45,7 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 # Bytes a pixel takes in Pillow's memory; every other mode takes four.
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 # Some decoders hold copies of their own beside it.
-_DECODER_BYTES = {"WEBP": 8, "AVIF": 8}
+_DECODER_BYTES = {"WEBP": 8, "AVIF": 8, "HEIF": 8}
 
 _FILTER = Image.Resampling.HAMMING  # as sharp as bicubic when shrinking, in half the time
 _BAND = 4_000_000  # pixels converted at a time
@@ -125,12 +125,29 @@ def _format(head: bytes) -> str | None:
 def _reader(path: Path, head: bytes) -> type[ImageFile.ImageFile]:
     name = _format(head)
     if name is None or name == _HEIC:
-        raise MediaError(path, "is a HEIC picture, which cannot be read yet: save it as JPEG")
+        return _heic_reader(path)
     if name == _AVIF_READER and not features.check("avif"):
         raise MediaError(path, "is an AVIF picture, which this Pillow cannot read: save it as JPEG")
     module, _, reader = name.partition(".")
     found: type[ImageFile.ImageFile] = getattr(importlib.import_module(f"PIL.{module}"), reader)
     return found
+
+
+def _heic_reader(path: Path) -> type[ImageFile.ImageFile]:
+    """The reader of phones' photographs, where its package is installed.
+
+    It is not one that Anyfind needs, because it comes with codecs under the GPL.
+    """
+    try:
+        from pillow_heif.as_plugin import HeifImageFile
+    except ImportError as error:
+        raise MediaError(
+            path,
+            "is a HEIC picture, which needs one more package: pip install pillow-heif, "
+            "or save it as JPEG",
+        ) from error
+    reader: type[ImageFile.ImageFile] = HeifImageFile
+    return reader
 
 
 def _decode(path: Path, file: BinaryIO, reader: type[ImageFile.ImageFile]) -> Picture:

@@ -45,6 +45,7 @@ _SNDFILE = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG"}
 _FFMPEG = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,asf,aac,mp3,wav,w64,aiff,au,caf,flac,amr,wv"
 _DAMAGED = "is damaged, or not a sound of a known format"
 _FAILURES = 20  # packets: what was cut out of a recording begins in the middle of one
+_GAP = 0.5  # seconds that a file's clock must run ahead of its sound for some to be missing
 _BLOCK = 1 << 18  # numbers decoded at a time
 _LOUDEST = 2.0**31  # some files hold integers as floats; beyond this there is no sense in them
 
@@ -370,7 +371,8 @@ def _open_ffmpeg(path: Path, file: BinaryIO, formats: str) -> _Stream:
         if stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
         counted = _counted(chain([first], frames))
-        blocks = _joined(_rate_kept(path, frame, rate) for frame in counted)
+        end = max(seconds, (container.duration or 0) / av.time_base)
+        blocks = _joined(_filled(path, counted, rate, end))
         start = float(first.time or 0)
         return _Stream(rate, channels, max(0, int(seconds * rate)), blocks, close, start)
     except MediaError:
@@ -415,6 +417,26 @@ def _counted(frames: Iterable[Any]) -> Iterator[Any]:
             kind = frame.format.name, frame.layout.name, frame.sample_rate
             resampler = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
         yield from resampler.resample(frame)
+
+
+def _filled(path: Path, frames: Iterable[Any], rate: int, end: float) -> Iterator[Samples]:
+    """The samples of frames, with silence where none were recorded or some are lost.
+
+    So a second of the sound is a second of the file's clock. What lies beyond the `end` of the
+    file, in seconds, is no gap but a broken clock.
+    """
+    clock: float | None = None  # seconds at which the next sample is due
+    for frame in frames:
+        samples = _rate_kept(path, frame, rate)
+        if frame.time is not None:
+            clock = float(frame.time) if clock is None else clock
+            if clock + _GAP < frame.time < end:
+                missing, width = round((frame.time - clock) * rate), samples.shape[1]
+                clock = float(frame.time)
+                for left in range(missing, 0, -_BLOCK // width):
+                    yield np.zeros((min(left, _BLOCK // width), width), np.float32)
+        yield samples
+        clock = None if clock is None else clock + len(samples) / rate
 
 
 def _rate_kept(path: Path, frame: Any, rate: int) -> Samples:

@@ -15,7 +15,7 @@ Marked = list[tuple[str, bool]]  # pieces of a text, and whether they are the qu
 
 def where(place: Mapping[str, Any]) -> str:
     """ "page 3", "line 12"."""
-    units = ("page", "line", "paragraph", "row")
+    units = ("page", "line", "paragraph", "row", "footnote", "endnote", "comment")
     return ", ".join(f"{unit} {place[unit]}" for unit in units if unit in place)
 
 

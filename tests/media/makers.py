@@ -6,8 +6,11 @@ A file of BROKEN gives a MediaError; whoever adds it reads a sentence.
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import struct
+import textwrap
 import wave
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import networkx
 import numpy as np
 import soundfile
 from PIL import Image, ImageCms
@@ -184,6 +188,7 @@ def make_film(
     codec: str = "",
     gop: int = 12,
     times: Sequence[float] | None = None,
+    pixels: str = "",
     **options: str,
 ) -> None:
     """A film of shots, each a colour or a picture and how many seconds it is seen, with a tone of
@@ -206,7 +211,7 @@ def make_film(
         video = container.add_stream(encoder, rate=rate)
         assert isinstance(video, av.VideoStream)
         video.width, video.height = size
-        video.pix_fmt = "yuvj420p" if encoder == "mjpeg" else "yuv420p"
+        video.pix_fmt = pixels or ("yuvj420p" if encoder == "mjpeg" else "yuv420p")
         video.gop_size, video.options, video.bit_rate = gop, options, 1_000_000
         video.codec_context.time_base = base
         audio: Any = None
@@ -284,6 +289,147 @@ def make_infinite(path: Path) -> None:
 def make_cancelling(path: Path) -> None:
     """Stereo whose right channel is the left one upside down: the mix is silent."""
     write_sound(path, np.stack([tone(), -tone()], 1))
+
+
+# --- texts
+
+
+def pdf_page(*lines: str) -> bytes:
+    """What a page of make_pdf holds to show these lines."""
+    shown = b" ".join(b"(%s) Tj T*" % line.encode("latin-1") for line in lines)
+    return b"BT /F1 11 Tf 14 TL 72 770 Td " + shown + b" ET"
+
+
+def make_pdf(
+    path: Path, pages: Sequence[bytes], extra: str = "", objects: Sequence[bytes] = ()
+) -> Path:
+    """A PDF by hand: a content stream a page; `objects` follow as numbers 4, 5, ..."""
+    made = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
+    made += [b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", *objects]
+    kids = []
+    for page in pages:
+        data = zlib.compress(page)
+        made.append(
+            b"<< /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream" % (len(data), data)
+        )
+        made.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R "
+            b"/Resources << /Font << /F1 3 0 R >> /XObject << /X 4 0 R >> >> >>" % len(made)
+        )
+        kids.append(b"%d 0 R" % len(made))
+    made[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
+    out, offsets = bytearray(b"%PDF-1.7\n"), []
+    for number, body in enumerate(made, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(made) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer << /Size %d /Root 1 0 R %s >>\n" % (len(made) + 1, extra.encode())
+    out += b"startxref\n%d\n%%%%EOF\n" % table
+    path.write_bytes(out)
+    return path
+
+
+def make_docx(path: Path, title: str = "") -> Path:
+    """A Word file of a heading, a paragraph, a table and a long paragraph."""
+    import docx
+
+    document = docx.Document()
+    document.core_properties.title = title
+    document.add_heading("Of Rivers & Hills", 1)
+    document.add_paragraph("").add_run("Run one, ").bold = True
+    document.paragraphs[-1].add_run("run two.\tAfter a tab.")
+    document.add_paragraph("")
+    table = document.add_table(2, 2)
+    for cell, words_ in zip(
+        [c for row in table.rows for c in row.cells], ["Name", "Age", "Anna", "30"], strict=True
+    ):
+        cell.text = words_
+    sentence = "The quick brown fox jumps over the lazy dog. "
+    document.add_paragraph("After the table. " + sentence * 7)
+    document.save(str(path))
+    return path
+
+
+def make_text(path: Path, paragraphs: Sequence[str]) -> None:
+    """A text of these paragraphs in the format the name says: txt, md, html, csv, pdf, docx.
+
+    Markdown and a web page have a heading in their first line; of a PDF each is a page, of a table
+    a row.
+    """
+    suffix = path.suffix
+    if suffix == ".pdf":
+        make_pdf(path, [pdf_page(*textwrap.wrap(text, 90)) for text in paragraphs])
+    elif suffix == ".docx":
+        import docx
+
+        document = docx.Document()
+        for text in paragraphs:
+            document.add_paragraph(text)
+        document.save(str(path))
+    elif suffix == ".csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("number", "said"), *enumerate(paragraphs, 1)])
+    elif suffix == ".html":
+        path.write_text("\n".join(["<h1>Said</h1>", *(f"<p>{text}</p>" for text in paragraphs)]))
+    else:
+        path.write_text("\n\n".join([*["# Said"] * (suffix == ".md"), *paragraphs]))
+
+
+# --- graphs
+
+
+def zoo() -> networkx.Graph[Any]:
+    """A graph of five animals; the fifth has no words of its own."""
+    graph = networkx.Graph(name="Friends of the zoo")
+    graph.add_node("n1", label="Lion", about="a large cat", legs=4)
+    graph.add_node("n2", label="Tiger", about="a cat with stripes", color="#ff8800")
+    graph.add_node("n3", label="Goldfish")
+    graph.add_node("n4", label="Löwe & Söhne")
+    graph.add_node("n5")
+    graph.add_edge("n1", "n2", weight=3.0, label="hunts with")
+    graph.add_edge("n2", "n3", weight=0.5)
+    graph.add_edge("n1", "n3")
+    graph.add_edge("n3", "n5", weight=2.0)
+    return graph
+
+
+def make_graphml(path: Path) -> None:
+    networkx.write_graphml(zoo(), path)
+
+
+def make_gexf(path: Path) -> None:
+    networkx.write_gexf(zoo(), path)
+
+
+def make_gml(path: Path) -> None:
+    graph = networkx.Graph(name="Friends of the zoo")  # its ids are numbers, its labels apart
+    for key, own in zoo().nodes(data=True):
+        graph.add_node(own.pop("label", key), **own)
+    for source, target, own in zoo().edges(data=True):
+        names = [zoo().nodes[end].get("label", end) for end in (source, target)]
+        graph.add_edge(*names, **own)
+    networkx.write_gml(graph, path)
+
+
+def make_node_link(path: Path, edges: str = "links") -> None:
+    path.write_text(json.dumps(networkx.node_link_data(zoo(), edges=edges)), "utf-8")
+
+
+def make_edges(path: Path) -> None:
+    """Its edges alone, by the animals' names."""
+    ends = [[zoo().nodes[end].get("label", end) for end in pair] for pair in zoo().edges]
+    path.write_text("\n".join(map(",".join, [["source", "target"], *ends])), "utf-8")
+
+
+ZOOS: Mapping[str, Maker] = {
+    "zoo.graphml": make_graphml,
+    "zoo.gexf": make_gexf,
+    "zoo.gml": make_gml,
+    "links.json": make_node_link,
+    "edges.json": lambda path: make_node_link(path, "edges"),
+}
 
 
 # --- broken files

@@ -162,6 +162,32 @@ def test_rotation(
     assert white == [(corner[0], 0.85 if corner[1] > 0.5 else 0.1)]
 
 
+BT2020 = "log-level=none:colorprim=bt2020:colormatrix=bt2020nc:transfer="
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("a.mpg", {"codec": "mpeg2video", "flags": "+ildct+ilme"}),
+        ("a.mp4", {"codec": "libx264", "x264-params": "interlaced=1:tff=1"}),
+        *(
+            (name, {"codec": "libx265", "pixels": "yuv420p10le", "x265-params": BT2020 + curve})
+            for name, curve in (("a.mov", "smpte2084"), ("a.mp4", "arib-std-b67"))
+        ),
+    ],
+    ids=["MPEG-2, interlaced", "H.264, interlaced", "HDR10", "HLG"],
+)
+def test_interlaced_and_hdr_films(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, made: dict[str, str]
+) -> None:
+    makers.make_film(tmp_path / name, SHOTS, sound=None, **made)  # type: ignore[arg-type]
+    capfd.readouterr()
+    pictures, _, _ = read(tmp_path / name)
+    assert [colour(picture) for picture in pictures] == ["red", "blue", "green"]
+    assert [start for start, _ in spans(pictures)] == pytest.approx([0, 2, 5], abs=0.6)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_pixels_that_are_not_square(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         video = container.add_stream("mpeg4", rate=10)

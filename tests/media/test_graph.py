@@ -16,55 +16,10 @@ import pytest
 from media import SUFFIXES, Media, MediaError, Segment, limits, open_media
 from media.graph import HEIGHT, MEDIUM, WIDTH
 from media.network import is_words, shorten
+from tests.media.makers import ZOOS, make_gexf, make_gml, make_graphml, make_node_link
 
 GRAPHML = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">{}</graphml>'
 GEXF = '<gexf xmlns="http://gexf.net/1.3" version="1.3">{}</gexf>'
-
-
-def zoo() -> networkx.Graph[Any]:
-    """Five animals; the fifth has no words of its own."""
-    graph = networkx.Graph(name="Friends of the zoo")
-    graph.add_node("n1", label="Lion", about="a large cat", legs=4)
-    graph.add_node("n2", label="Tiger", about="a cat with stripes", color="#ff8800")
-    graph.add_node("n3", label="Goldfish")
-    graph.add_node("n4", label="Löwe & Söhne")
-    graph.add_node("n5")
-    graph.add_edge("n1", "n2", weight=3.0, label="hunts with")
-    graph.add_edge("n2", "n3", weight=0.5)
-    graph.add_edge("n1", "n3")
-    graph.add_edge("n3", "n5", weight=2.0)
-    return graph
-
-
-def write_graphml(path: Path) -> None:
-    networkx.write_graphml(zoo(), path)
-
-
-def write_gexf(path: Path) -> None:
-    networkx.write_gexf(zoo(), path)
-
-
-def write_gml(path: Path) -> None:
-    graph = networkx.Graph(name="Friends of the zoo")  # its ids are numbers, its labels apart
-    for key, own in zoo().nodes(data=True):
-        graph.add_node(own.pop("label", key), **own)
-    for source, target, own in zoo().edges(data=True):
-        names = [zoo().nodes[end].get("label", end) for end in (source, target)]
-        graph.add_edge(*names, **own)
-    networkx.write_gml(graph, path)
-
-
-def write_json(path: Path, edges: str = "links") -> None:
-    path.write_text(json.dumps(networkx.node_link_data(zoo(), edges=edges)), "utf-8")
-
-
-WRITERS: dict[str, Callable[[Path], None]] = {
-    "zoo.graphml": write_graphml,
-    "zoo.gexf": write_gexf,
-    "zoo.gml": write_gml,
-    "links.json": write_json,
-    "edges.json": lambda path: write_json(path, "edges"),
-}
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -80,9 +35,9 @@ def read(path: Path) -> tuple[Media, Segment, dict[str | None, Segment]]:
     return media, whole, {node.place["label"]: node for node in nodes}
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", ZOOS)
 def test_formats_say_the_same(tmp_path: Path, name: str) -> None:
-    WRITERS[name](tmp_path / name)
+    ZOOS[name](tmp_path / name)
     media, whole, nodes = read(tmp_path / name)
     assert media.details.pop("title") == "Friends of the zoo"
     assert media.details == {"nodes": 5, "edges": 4, "directed": 0, "words": 4}
@@ -196,7 +151,7 @@ def test_other_texts_are_no_graphs(tmp_path: Path, text: str) -> None:
 
 
 def test_known_by_content_whatever_the_name(tmp_path: Path) -> None:
-    for name, writer in WRITERS.items():
+    for name, writer in ZOOS.items():
         writer(tmp_path / name)
         (tmp_path / name).replace(tmp_path / "a.jpg")
         assert read(tmp_path / "a.jpg")[0].details["nodes"] == 5
@@ -389,7 +344,7 @@ def test_shorten() -> None:
 
 
 def test_preview(tmp_path: Path) -> None:
-    write_graphml(tmp_path / "zoo.graphml")
+    make_graphml(tmp_path / "zoo.graphml")
     with open_media(tmp_path / "zoo.graphml") as media:
         list(media.segments())
         pictures = [media.preview(), media.preview()]
@@ -437,11 +392,11 @@ def text(content: str | bytes) -> Callable[[Path], Any]:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "cut.graphml": (cut(write_graphml, 0.7), "is cut off or damaged, and no GraphML"),
-    "cut.gexf": (cut(write_gexf, 0.7), "is cut off or damaged, and no GEXF"),
-    "cut.gml": (cut(write_gml, 0.7), "is cut off or damaged"),
-    "cut.json": (cut(write_json, 0.7), "is cut off or damaged, and no JSON"),
-    "head.graphml": (cut(write_graphml, 0.05), "is cut off or damaged"),
+    "cut.graphml": (cut(make_graphml, 0.7), "is cut off or damaged, and no GraphML"),
+    "cut.gexf": (cut(make_gexf, 0.7), "is cut off or damaged, and no GEXF"),
+    "cut.gml": (cut(make_gml, 0.7), "is cut off or damaged"),
+    "cut.json": (cut(make_node_link, 0.7), "is cut off or damaged, and no JSON"),
+    "head.graphml": (cut(make_graphml, 0.05), "is cut off or damaged"),
     "doctype.graphml": (
         text('<!DOCTYPE graphml SYSTEM "graphml.dtd">' + GRAPHML.format(NODE.format("a"))),
         "declares a document type",
@@ -527,11 +482,11 @@ def test_broken_graphs_give_one_sentence(
         ("MAX_GRAPH_BYTES", 50, "than the limit for graphs of 50 bytes (ANYFIND_MAX_GRAPH_BYTES)"),
     ],
 )
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", ZOOS)
 def test_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: str, most: int, said: str
 ) -> None:
-    WRITERS[name](tmp_path / name)
+    ZOOS[name](tmp_path / name)
     monkeypatch.setattr(limits, limit, most)
     with pytest.raises(MediaError) as caught:
         read(tmp_path / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -250,7 +251,58 @@ def test_large_pictures_one_at_a_time_from_many_threads(
     assert len(set(seen)) == 1
 
 
-def test_heic_gives_advice(tmp_path: Path) -> None:
-    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    with pytest.raises(MediaError, match=r"HEIC .* save it as JPEG"):
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+def test_heic_gives_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)  # it is not installed
+    (tmp_path / "IMG_0001.heic").write_bytes(HEIC)
+    with pytest.raises(MediaError) as caught:
+        open_media(tmp_path / "IMG_0001.heic")
+    assert str(caught.value) == (
+        '"IMG_0001.heic" is a HEIC picture, which needs one more package: '
+        "pip install pillow-heif, or save it as JPEG"
+    )
+
+
+def make_heic(path: Path, image: Image.Image, orientation: int = 1) -> Path:
+    """As phones do: stored as the camera was held, with a note how to turn it."""
+    heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    heif.encode(image.mode, image.size, image.tobytes(), path, exif=exif.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_heic_is_turned_as_other_pictures_are(tmp_path: Path, orientation: int) -> None:
+    makers.make_halves(tmp_path / "a.png", (96, 64), orientation)
+    stored = Image.open(tmp_path / "a.png").convert("RGB")
+    seen, preview, details = picture(make_heic(tmp_path / "a.heic", stored, orientation))
+    same, _, as_png = picture(tmp_path / "a.png")
+    assert details == as_png
+    assert preview.size == seen.size == same.size
+    assert difference(seen, same) < 8
+
+
+def test_heic_of_other_kinds(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (64, 64), (255, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (32, 0, 64, 64))
+    seen, _, _ = picture(make_heic(tmp_path / "a.heic", image))
+    assert_colour(seen, (0.2, 0.5), (255, 0, 0))
+    assert_colour(seen, (0.8, 0.5), (255, 255, 255))  # composited on white
+    large = Image.new("RGB", (3000, 2000), "blue")
+    seen, preview, details = picture(make_heic(tmp_path / "b.heic", large))
+    assert (details["width"], details["height"]) == (3000, 2000)
+    assert (seen.size, preview.size) == ((1024, 683), (384, 256))
+
+
+def test_broken_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = make_heic(tmp_path / "a.heic", Image.new("RGB", (300, 200), "red")).read_bytes()
+    for data in (whole[:40], whole[: len(whole) // 2], whole[:-200] + bytes(200), HEIC):
+        (tmp_path / "b.heic").write_bytes(data)
+        with pytest.raises(MediaError, match="is damaged or cut off"):
+            open_media(tmp_path / "b.heic")
+    monkeypatch.setattr(limits, "MAX_PIXELS", 1000)
+    with pytest.raises(MediaError, match="has 300 x 200 pixels, more than the limit"):
         open_media(tmp_path / "a.heic")

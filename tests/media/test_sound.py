@@ -325,3 +325,43 @@ def test_envelope_equals_its_dumb_twin(size: int) -> None:
         # cells at the borders may belong to either side
         np.testing.assert_allclose(peaks, [np.abs(part).max() for part in parts], rtol=0.05)
         np.testing.assert_allclose(means, [np.sqrt((p**2).mean()) for p in parts], rtol=0.05)
+
+
+def make_gap(path: Path, codec: str, shift: float) -> None:
+    """Three seconds of 440 Hz, then of 3 kHz; those are `shift` seconds later on the clock."""
+    samples = np.concatenate([makers.tone(440, 3, 48_000), makers.tone(3000, 3, 48_000)])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "stereo"
+        for packet in makers.encoded(stream, samples, 48_000):
+            if packet.pts * packet.time_base >= 3:
+                packet.pts += round(shift / packet.time_base)
+                packet.dts = packet.pts
+            container.mux(packet)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mka", "libopus"), ("a.m4a", "aac"), ("a.ts", "mp2")]
+)
+def test_a_gap_in_the_clock_is_silence(tmp_path: Path, name: str, codec: str) -> None:
+    """A hit behind it is played at the right second: players go by the clock."""
+    make_gap(tmp_path / name, codec, 20)
+    segments, details = sound(tmp_path / name)
+    assert details["seconds"] == pytest.approx(26, abs=0.1)
+    assert [round(s.start or 0) for s in segments] == [0, 15, 16]  # what is silent is left out
+    content = segments[-1].content
+    assert isinstance(content, np.ndarray)
+    loud = np.flatnonzero(np.abs(content) > 0.1)
+    assert loud[0] / SAMPLE_RATE == pytest.approx(7, abs=0.1)
+    assert loud[-1] / SAMPLE_RATE == pytest.approx(10, abs=0.1)
+
+
+def test_a_small_gap_and_a_clock_that_goes_back_are_none(tmp_path: Path) -> None:
+    make_gap(tmp_path / "a.ts", "mp2", 0.3)
+    _, details = sound(tmp_path / "a.ts")
+    assert details["seconds"] == pytest.approx(6, abs=0.1)
+    data = (tmp_path / "a.ts").read_bytes()
+    (tmp_path / "b.ts").write_bytes(data + data)  # two recordings, one behind the other
+    _, details = sound(tmp_path / "b.ts")
+    assert details["seconds"] == pytest.approx(12, abs=0.2)

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,8 @@ def browser() -> Iterator[Any]:
         yield chromium
 
 
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+@contextmanager
+def visits(browser: Any) -> Iterator[Callable[..., Any]]:
     """Opens a page in a fresh context; afterwards: nothing asked of others, no script failed."""
     contexts: list[Any] = []
     asked: list[str] = []
@@ -124,6 +125,12 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
     assert hosts <= {"127.0.0.1"}
     assert faults == []
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    with visits(browser) as go:
+        yield go
 
 
 def until(true: Callable[[], Any]) -> None:
