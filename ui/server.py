@@ -22,7 +22,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from ui import PageError, about, library, routes, search, theme
+from ui import PageError, about, duplicates, library, map, routes, search, theme
 from ui.intake import Intake
 from ui.page import Page
 from ui.uploads import Uploads
@@ -36,6 +36,8 @@ START_SECONDS = 60
 TABS = (
     ("Search", search),
     ("Library", library),
+    ("Map", map),
+    ("Duplicates", duplicates),
     ("About", about),
 )
 """Each module's `build(page, tab)` draws its tab, and returns the components that its second
@@ -112,6 +114,7 @@ def serve(
     )
     running = Running(server, thread, f"http://{_shown(host)}:{port}")
     running._closing += [lambda: shutil.rmtree(folder, ignore_errors=True), intake.close]
+    running._closing.append(page.close)
     thread.start()
     _await(server, thread, running)
     if open_browser:
@@ -160,6 +163,7 @@ def _app(page: Page, *, auth: tuple[str, str] | None, max_upload: int) -> FastAP
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gate = routes.Gate()
     routes.add(app, page, gate, max_upload)
+    map.add(app, page, gate)
     # A page of another site must not reach this one through a name that leads to 127.0.0.1.
     hosts = [*LOOPBACK, "[::1]"] if page.local and auth is None else None
     routes.guard(app, hosts)
