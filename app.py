@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands import evaluation, library, search
+from commands import duplicates, evaluation, library, map, search
 from commands.session import Bars, Data, SpaceName, open_library, say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (library, search, evaluation):
+for group in (library, search, duplicates, map, evaluation):
     cli.add_typer(group.cli)
 
 

@@ -36,7 +36,7 @@ from analysis.alignment import (
 from store.library import Item, Library, LibraryError
 from store.records import Progress
 
-SAME = {"image": 0.88, "audio": 0.80, "film": 0.80, "text": 0.70}
+SAME = {"image": 0.85, "audio": 0.80, "film": 0.80, "text": 0.70}
 """The agreement from which on two items of a medium are duplicates (benchmarks/duplicates.py)."""
 
 NEAR = {"image": 0.5, "audio": 0.6, "film": 0.6, "text": 0.7}

@@ -7,8 +7,9 @@ PICTURES is what `python -m benchmarks.pictures PICTURES` makes, SOUNDS what
 sample library. Each source is changed in several ways; the true pairs are a source and its changed
 version, the false ones all pairs of different sources that the search for duplicates would compare
 (pictures), or all pairs there are (sounds). On every second source the threshold is fitted that one
-in a hundred of the false pairs reaches; precision and recall are told of the others. A peer in the same run: a threshold on the cosine of the vectors, fitted in the same
-way; and, for pictures, one on the distance of difference hashes of 64 bits (dHash).
+in a hundred of the false pairs reaches; precision and recall are told of the others. Peers in the
+same run, fitted in the same way: the cosine of the vectors and, for pictures, the likeness of
+difference hashes of 64 bits (dHash).
 """
 
 from __future__ import annotations

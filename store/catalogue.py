@@ -439,9 +439,9 @@ class Catalogue:
         """The files of the items that were seen in more than one place, by item."""
         found: dict[str, list[Sighting]] = {}
         for path, size, mtime_ns, id in self._rows(
-            "SELECT path, size, mtime_ns, files.id FROM files JOIN items USING (id) "
+            "SELECT files.path, size, mtime_ns, files.id FROM files JOIN items USING (id) "
             "WHERE files.id IN (SELECT id FROM files GROUP BY id HAVING count(*) > 1) "
-            "ORDER BY items.number, path"
+            "ORDER BY items.number, files.path"
         ):
             seen = Sighting(Path(os.fsdecode(path)), size, mtime_ns, id)
             found.setdefault(id, []).append(seen)

@@ -176,7 +176,6 @@
         for (const at of behind) paper.fillRect(toX(at) - side / 2, toY(at) - side / 2, side, side);
         paper.globalAlpha = 1;
       }
-      const pictured = how.preview && seen.length <= THUMBS ? pictures(seen.filter(lit), crowd) : new Set();
       byGroup.forEach((members, of) => {
         const { colour } = groups[of];
         paper.fillStyle = colour;
@@ -186,10 +185,10 @@
         }
         const sprite = dot(colour, radius);
         const wide = sprite.width / ratio;
-        for (const at of members) {
-          if (!pictured.has(at)) paper.drawImage(sprite, toX(at) - wide / 2, toY(at) - wide / 2, wide, wide);
-        }
+        for (const at of members) paper.drawImage(sprite, toX(at) - wide / 2, toY(at) - wide / 2, wide, wide);
       });
+      areas = [];
+      if (how.preview && seen.length <= THUMBS) pictures(seen.filter(lit), crowd);
       names(zoom);
       for (const at of [hovered, middle]) {
         if (at < 0) continue;
@@ -214,10 +213,8 @@
     // Pictures where they have room: one where several would lie on each other.
     let areas = []; // where they lie: [left, top, right, bottom, point], the last on top
     function pictures(points, crowd) {
-      const size = Math.min(108, Math.max(30, crowd * 0.82));
+      const size = Math.min(96, Math.max(30, crowd * 0.6));
       const taken = new Map();
-      const put = new Set();
-      areas = [];
       const order = points.sort((a, b) => (a * 2654435761) % 4294967296 - (b * 2654435761) % 4294967296);
       for (const at of order) {
         const [x, y] = [toX(at), toY(at)];
@@ -241,9 +238,7 @@
         paper.fillRect(x - w / 2, y - h / 2, w, h);
         paper.drawImage(picture, x - w / 2, y - h / 2, w, h);
         areas.push([x - w / 2, y - h / 2, x + w / 2, y + h / 2, at]);
-        put.add(at);
       }
-      return put;
     }
 
     // Where clusters are: the median of their members.

@@ -32,7 +32,8 @@ TOOLS = """<header class="map-bar">
 <button type="button" role="radio" data-by="cluster" aria-checked="true">Clusters</button>
 <button type="button" role="radio" data-by="label" aria-checked="false">Labels</button></div>
 <form class="map-labels" hidden><input type="text" maxlength="600" aria-label="Labels"
-placeholder="animals, music, buildings" autocomplete="off"><button class="quiet">Colour</button></form>
+placeholder="animals, music, buildings" autocomplete="off"
+><button class="quiet">Colour</button></form>
 <span class="gap"></span>
 <button type="button" class="quiet" data-do="lasso" aria-pressed="false"
 title="Draw around items (or drag with Shift held)">Lasso</button>

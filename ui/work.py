@@ -62,6 +62,11 @@ class Work:
         with self._lock:
             return self._state
 
+    def retell(self, change: Callable[[Any], Any]) -> None:
+        """Put another result in the place of the last one, made from it."""
+        with self._lock:
+            self._state = replace(self._state, result=change(self._state.result))
+
     def stop(self) -> None:
         """Stop as soon as may be; what was found before stays."""
         self._stop.set()
