@@ -132,4 +132,4 @@ def test_the_endpoint_tells_points(served: Served) -> None:
     points = client.predict(api_name="/map")
     assert len(points) == 9
     assert set(points[0]) == {"id", "modality", "title", "x", "y", "cluster"}
-    until(lambda: (served.library.data / "map.npz").exists())
+    until((served.library.data / "map.npz").exists)
