@@ -37,10 +37,11 @@ from store.library import Item, Library, LibraryError
 from store.records import Progress
 
 SAME = {"image": 0.85, "audio": 0.90, "film": 0.85, "text": 0.70}
-"""The agreement from which on two items of a medium are duplicates: above what one in a hundred of
-the compared pairs of different pictures or sounds reaches, since to remove what is no duplicate is
-worse than to leave one (benchmarks/duplicates.py). Films go by their pictures; nobody has measured
-them, nor texts."""
+"""The agreement from which on two items of a medium are duplicates, chosen on the measured curves
+of benchmarks/duplicates.py: where few of the pairs of different pictures or sounds are left, since
+to remove what is no duplicate is worse than to leave one. Films go by their pictures; for them and
+for texts nothing has been measured.
+"""
 
 NEAR = {"image": 0.5, "audio": 0.6, "film": 0.6, "text": 0.7}
 """The least cosine of candidates' vectors."""

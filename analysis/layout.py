@@ -55,6 +55,8 @@ def lay_out(
         flat = np.zeros((len(rows), 2), np.float32)
         flat[:, : rows.shape[1]] = rows[:, :2]
         return _fitted(flat)
+    if stopped():
+        raise Stopped
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(rows, sender), daemon=True)
