@@ -17,10 +17,12 @@ import typer
 
 from commands import (
     classify,
+    duplicates,
     embed,
     evaluation,
     inside,
     library,
+    map,
     odd,
     search,
     serving,
@@ -48,7 +50,10 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (library, search, classify, odd, inside, embed, serving, evaluation):
+for group in (
+    *(library, search, classify, odd, duplicates, map, inside),
+    *(embed, serving, evaluation),
+):
     cli.add_typer(group.cli)
 
 

@@ -112,6 +112,17 @@ class Removed:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """All that the catalogue knows of an item and its nodes, to be brought back after a removal."""
+
+    id: str
+    copy: str | None
+    items: list[Any]
+    segments: list[Any]
+    files: list[Any]
+
+
+@dataclass(frozen=True)
 class Segment:
     """A segment with its item, as the index wants it."""
 
@@ -374,7 +385,67 @@ class Catalogue:
         execute("DELETE FROM files WHERE id = ?", (id,))
         return [Removed(id, os.fsdecode(path) if copied else None, segments)]
 
+    def keep(self, id: str) -> Kept | None:
+        """What `restore` needs to bring an item back once it is removed."""
+        own = self._rows(f"SELECT number, {ITEM} FROM items WHERE id = ?", (_plain(id),))
+        if not own:
+            return None
+        number, path, copied = own[0][0], own[0][4], own[0][5]
+        nodes = self._rows(f"SELECT number, {ITEM} FROM items WHERE parent = ?", (number,))
+        segments = self._rows(
+            'SELECT segments.id, item, stream, start, "end", vector, place, '
+            "words.title, name, passage FROM segments JOIN items ON item = items.number "
+            "LEFT JOIN words ON words.rowid = segments.number "
+            "WHERE items.number = ?1 OR parent = ?1 ORDER BY segments.number",
+            (number,),
+        )
+        files = self._rows("SELECT path, size, mtime_ns, id FROM files WHERE id = ?", (id,))
+        return Kept(id, os.fsdecode(path) if copied else None, own + nodes, segments, files)
+
+    def restore(self, kept: Sequence[Kept]) -> list[str]:
+        """Bring removed items back as they were, in their old places in the order of addition;
+        returns the ids of those that had not been added again since."""
+        restored = []
+        with self._transaction() as execute:
+            for one in kept:
+                if execute("SELECT 1 FROM items WHERE id = ?", (one.id,)).fetchone():
+                    continue
+                for row in one.items:
+                    execute(
+                        f"INSERT INTO items (number, {ITEM}) VALUES ({_marks(row)})",
+                        row,
+                    )
+                for row in one.segments:
+                    # under new numbers: what follows the catalogue looks for those that are greater
+                    cursor = execute(
+                        'INSERT INTO segments (id, item, stream, start, "end", vector, place) '
+                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        row[:7],
+                    )
+                    if row[7] is not None:
+                        execute(
+                            "INSERT INTO words (rowid, title, name, passage) VALUES (?, ?, ?, ?)",
+                            (cursor.lastrowid, *row[7:]),
+                        )
+                    self._enqueue(execute, "write", row[2], row[0])
+                for row in one.files:  # a file may hold something else by now
+                    execute("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?)", row)
+                restored.append(one.id)
+        return restored
+
     # Reading
+
+    def sightings(self) -> dict[str, list[Sighting]]:
+        """The files of the items that were seen in more than one place, by item."""
+        found: dict[str, list[Sighting]] = {}
+        for path, size, mtime_ns, id in self._rows(
+            "SELECT files.path, size, mtime_ns, files.id FROM files JOIN items USING (id) "
+            "WHERE files.id IN (SELECT id FROM files GROUP BY id HAVING count(*) > 1) "
+            "ORDER BY items.number, files.path"
+        ):
+            seen = Sighting(Path(os.fsdecode(path)), size, mtime_ns, id)
+            found.setdefault(id, []).append(seen)
+        return found
 
     def _item(self, row: Sequence[Any]) -> Item:
         id, modality, title, path, copied, size, details, added, parent = row

@@ -25,6 +25,8 @@ class Files:
         self.data = data
         self.media = data / "media"
         self.previews = data / "previews"
+        self.trash = data / "trash"
+        shutil.rmtree(self.trash, ignore_errors=True)  # nobody can ask for it back any more
         for folder in (self.media, self.previews):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -60,6 +62,25 @@ class Files:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
+    def keep(self, item: str, copy: str | None) -> None:
+        """Have an item's copied medium and its preview in the trash as well, before `delete`."""
+        self.trash.mkdir(exist_ok=True)
+        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+            if path.exists():
+                _link(path, self.trash / path.name)
+
+    def restore(self, item: str, copy: str | None) -> None:
+        """Put back what `keep` put into the trash; it stays there until `forget`."""
+        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+            if (self.trash / path.name).exists():
+                _link(self.trash / path.name, path)
+
+    def forget(self, item: str, copy: str | None) -> None:
+        """Delete what the trash holds of an item."""
+        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+            with contextlib.suppress(OSError):
+                (self.trash / path.name).unlink(missing_ok=True)
+
     def sweep(self, known: Callable[[list[str]], set[str]]) -> None:
         """Remove what a killed process left: half-written files, files of items never committed.
 
@@ -79,6 +100,16 @@ def safe_suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     plain = re.fullmatch(r"\.[a-z0-9]{1,5}", suffix, re.ASCII)
     return suffix if plain and suffix not in UNSAFE else ".bin"
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where the disk knows no links."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        with open(source, "rb") as original:
+            _write(target, lambda stream: shutil.copyfileobj(original, stream, 1 << 20))
 
 
 def _write(target: Path, save: Callable[[BinaryIO], None]) -> None:

@@ -2,7 +2,8 @@
 
 A data folder holds `lock` and `lock.json` (who uses it), `catalogue.sqlite3` (what must not be
 lost), `vectors/` (exact search) and `index-N/` (Chroma), both derived from the catalogue, and
-`previews/` and `media/` (pictures to show, media copied in).
+`previews/` and `media/` (pictures to show, media copied in), and `trash/` what was copied of items
+that can still be brought back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from store.background import Background
-from store.catalogue import Catalogue, Removed
+from store.catalogue import Catalogue, Kept, Removed
 from store.files import Files, disk_space
 from store.index import Settings
 from store.keeper import Keeper
@@ -95,6 +96,7 @@ class Library:
         self._closing = threading.Event()
         self._using = threading.Condition()
         self._users = 0
+        self._aside: dict[str, Kept] = {}
         with contextlib.ExitStack() as undo:
             try:
                 self.data.mkdir(parents=True, exist_ok=True)
@@ -193,6 +195,7 @@ class Library:
             for matrix in self._matrices.values():
                 last.callback(matrix.close)
             self._keeper.close()
+            self._empty_trash()
             with contextlib.suppress(sqlite3.Error):  # the next process then looks for leftovers
                 self._catalogue.set_meta(state="closed")
 
@@ -258,14 +261,67 @@ class Library:
         """
         ids = list(ids)
         with self._in_use():
-            for item in map(self._catalogue.get, ids):
-                if item is not None and item.parent is not None:
-                    raise LibraryError(
-                        f'"{item.title}" is a node of a graph: remove the graph instead.'
-                    )
+            self._refuse_nodes(ids)
             removed = self._catalogue.remove(ids)
             self._follow(removed)
             return [item.id for item in removed]
+
+    def set_aside(self, ids: Iterable[str]) -> list[str]:
+        """Remove items so that `restore` can bring them back, until the next ones are set aside or
+        the library is closed. Returns the ids that were there.
+
+        What was copied into the library is put into the trash before the catalogue forgets the
+        item, and deleted only when it can no longer be asked for: a process that is killed in
+        between leaves an item whole, or removed as asked.
+        """
+        ids = list(dict.fromkeys(ids))
+        with self._in_use():
+            self._refuse_nodes(ids)
+            self._empty_trash()
+            kept = [one for one in map(self._catalogue.keep, ids) if one is not None]
+            try:
+                for one in kept:
+                    self._files.keep(one.id, one.copy)
+            except OSError as error:
+                raise LibraryError(
+                    f"Nothing was removed, because the library in {self.data} cannot be written "
+                    f"({error.strerror or error})."
+                ) from error
+            self._aside = {one.id: one for one in kept}
+            removed = self._catalogue.remove([one.id for one in kept])
+            self._follow(removed)
+            return [item.id for item in removed]
+
+    def restore(self) -> list[str]:
+        """Bring back what was set aside last, as it was; returns the ids of what came back."""
+        with self._in_use():
+            kept = list(self._aside.values())
+            gone = self._catalogue.known([one.id for one in kept])
+            try:
+                for one in kept:
+                    if one.id not in gone:
+                        self._files.restore(one.id, one.copy)
+            except OSError as error:
+                raise LibraryError(
+                    f"Nothing was brought back, because the library in {self.data} cannot be "
+                    f"written ({error.strerror or error}): make room, then try again."
+                ) from error
+            restored = self._catalogue.restore(kept)
+            self._empty_trash()
+            self._follow([])
+            return restored
+
+    def _empty_trash(self) -> None:
+        for one in self._aside.values():
+            self._files.forget(one.id, one.copy)
+        self._aside = {}
+
+    def _refuse_nodes(self, ids: Iterable[str]) -> None:
+        for item in map(self._catalogue.get, ids):
+            if item is not None and item.parent is not None:
+                raise LibraryError(
+                    f'"{item.title}" is a node of a graph: remove the graph instead.'
+                )
 
     def _follow(self, removed: Sequence[Removed]) -> None:
         """Bring what is derived from the catalogue up to it."""
@@ -440,10 +496,26 @@ class Library:
         return known[1]
 
     def passages(self, id: str) -> list[str]:
-        """What an item's segments say, in the order of its vectors; empty where they say
-        nothing."""
+        """What the parts of an item say, in their order; empty where they say nothing."""
         with self._in_use():
             return self._catalogue.item_passages(id)
+
+    def copies(self) -> dict[str, list[Path]]:
+        """The files with the same bytes, by the id of the item that they are, where there are
+        several of them and they are still as they were when they were added."""
+        with self._in_use():
+            seen = self._catalogue.sightings()
+        found = {}
+        for id, sightings in seen.items():
+            files: dict[tuple[int, int], Path] = {}  # one file can be reached by several names
+            for one in sightings:
+                with contextlib.suppress(OSError):
+                    status = one.path.stat()
+                    if (status.st_size, status.st_mtime_ns) == (one.size, one.mtime_ns):
+                        files.setdefault((status.st_dev, status.st_ino), one.path)
+            if len(files) > 1:
+                found[id] = list(files.values())
+        return found
 
     # Looking
 

@@ -321,7 +321,7 @@ def test_help_names_every_command():
     for command in [
         *("index", "search", "similar", "remove", "stats", "models", "samples", "eval"),
         *("classify", "teach", "probes", "odd", "compare", "outliers", "inside", "methods"),
-        *("embed", "serve", "mcp"),
+        *("duplicates", "map", "embed", "serve", "mcp"),
     ]:
         assert f" {command} " in said
         assert run(command, "--help").stdout

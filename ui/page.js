@@ -101,6 +101,11 @@
     window.scrollTo({ top: 0 });
     send({ ...asked, parts: [{ by: "item", what: id, weight: 1 }] });
   };
+  const likeAll = (ids) => {
+    tab("Search");
+    window.scrollTo({ top: 0 });
+    send({ ...asked, parts: ids.map((what) => ({ by: "item", what, weight: 1 })) });
+  };
   const steer = (id, weight) => {
     if (asked.parts.some((part) => part.by === "item" && part.what === id)) {
       say("This is part of the query already: change its weight above, or take it out.");
@@ -458,6 +463,18 @@
     if (node) visit(node);
     else one("video", viewer)?.play().catch(() => {});
     focusViewer();
+  }
+
+  // An item by its id, from where there is no card of it.
+  async function open(id) {
+    const answer = await fetch(`item/${encodeURIComponent(id)}`).catch(() => null);
+    const told = answer && (await answer.json().catch(() => null));
+    if (!answer?.ok) {
+      say(told?.detail || "Anyfind does not answer.");
+      return;
+    }
+    const button = make("button", { class: "open", "data-item": JSON.stringify(told) });
+    view(button, make("div", {}, button));
   }
 
   // A node's neighbour, or its graph.
@@ -911,6 +928,6 @@
   // what the components of this page call, and what the other tabs' scripts build on
   window.anyfind = {
     ...{ box, results, following, filter, drop, progress, shelf },
-    ...{ one, all, make, say, wait, tab, upload, cards, ask, similar, plus, acts, drops, dropped },
+    ...{ one, all, make, say, wait, tab, upload, cards, open, ask, similar, likeAll, plus, acts, drops, dropped },
   };
 })();

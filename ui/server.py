@@ -16,7 +16,19 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from fastapi import FastAPI
 
-from ui import about, classify, inside, library, odd, pair, routes, search, theme
+from ui import (
+    about,
+    classify,
+    duplicates,
+    inside,
+    library,
+    map,
+    odd,
+    pair,
+    routes,
+    search,
+    theme,
+)
 from ui.guards import LOOPBACK, Key, guard
 from ui.intake import Intake
 from ui.listener import Running, listen, start, stay
@@ -29,9 +41,11 @@ if TYPE_CHECKING:
 
 TABS = (
     ("Search", search),
+    ("Map", map),
     ("Classify", classify),
-    ("Odd one out", odd),
+    ("Duplicates", duplicates),
     ("Compare", pair),
+    ("Odd one out", odd),
     ("Inside", inside),
     ("Library", library),
     ("About", about),
@@ -61,7 +75,10 @@ def serve(
     page = Page(library, uploads, intake, local=host in LOOPBACK, script=theme.SCRIPT)
     service = Service(library.space)
     app = _app(page, service, auth=auth, max_upload=max_upload_mb * 1_000_000, mcp=mcp)
-    closing = [lambda: shutil.rmtree(folder, ignore_errors=True), service.close, intake.close]
+    closing = [
+        lambda: shutil.rmtree(folder, ignore_errors=True),
+        *(service.close, intake.close, page.close),
+    ]
     running = start(app, listening, host, closing)
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(running.address,), daemon=True).start()
@@ -78,6 +95,7 @@ def _app(
     gate = routes.Gate(Key(auth))
     routes.add(app, page, gate, max_upload)
     service.add(app, gate)
+    map.add(app, page, gate)
     # A page of another site must not reach this one through a name that leads to 127.0.0.1.
     hosts = [*LOOPBACK, "[::1]"] if page.local and auth is None else None
     guard(app, hosts)

@@ -111,6 +111,8 @@ class TestEndpoint:
             "/compare",
             "/inside",
             "/methods",
+            "/duplicates",
+            "/map",
         }
         assert told["unnamed_endpoints"] == {}
 

@@ -1,0 +1,56 @@
+"""The Duplicates tab in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio_client import Client
+
+from tests.analysis.test_duplicates import scene
+from tests.page.conftest import XSS, Serve, tab, until
+
+
+def test_keep_one_remove_the_rest_and_undo(serve: Serve, visit: Any) -> None:
+    served = serve(fill=False)
+    image = scene(3)
+    for path in served.media.iterdir():
+        path.unlink()
+    image.save(served.media / "large.png")
+    image.resize((160, 120)).save(served.media / XSS.replace("/", ""))
+    scene(4).save(served.media / "other.png")
+    (served.media / "again.png").write_bytes((served.media / "other.png").read_bytes())
+    served.library.add([served.media])
+    page = visit(served)
+    tab(page, "Duplicates")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_selector("#duplicates .group")
+    assert page.locator("#duplicates .copy").count() == 2
+    assert page.locator("#duplicates .copy .name").first.inner_text() == "large"
+    assert page.locator("#duplicates .copy input").first.is_checked()
+    differs = page.locator("#duplicates .copy >> nth=0").locator(".differs").all_inner_texts()
+    assert "320 × 240" in differs
+    assert "2 files" in page.inner_text("#duplicates .exact-copies")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.title() == "Anyfind"
+    page.click("#duplicates .copy >> nth=1 >> input")
+    page.click("#duplicates [data-keep]")
+    page.wait_for_selector("#duplicates .undo")
+    assert served.library.count() == 2
+    assert page.locator("#duplicates .group").count() == 0
+    assert all(item.title != "large" for item in served.library.items())
+    page.click("#duplicates [data-do=undo]")
+    page.wait_for_selector("#duplicates .group")
+    until(lambda: served.library.count() == 3)
+    assert (served.media / "large.png").exists()
+    client = Client(served.address, verbose=False, analytics_enabled=False)
+    (group,) = client.predict("image", api_name="/duplicates")
+    assert group[0]["title"] == "large"
+    assert "path" not in group[0]
+
+
+def test_no_duplicates_are_said(serve: Serve, visit: Any) -> None:
+    served = serve(fill=False)
+    page = visit(served)
+    tab(page, "Duplicates")
+    page.wait_for_selector("#duplicates .empty")
+    assert "No duplicates" in page.inner_text("#duplicates .empty")
