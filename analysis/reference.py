@@ -41,7 +41,7 @@ class Reference:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._bank = Background(library.space, library.data / "vectors")
-        self._prior = read_usual(space_kind(library.space.name))
+        self._prior = read_usual(space_kind(library.space.name), library.space.dim)
         self.rows = cache(self._rows)
         self.centre = cache(self._centre)
         self.products = cache(self._products)
@@ -102,14 +102,15 @@ class Reference:
 
 
 @cache
-def read_usual(kind: str) -> dict[str, np.ndarray]:
-    """The mean vectors of a kind of space's towers, as far as they are known: float32 (dim,)."""
+def read_usual(kind: str, dim: int) -> dict[str, np.ndarray]:
+    """The mean vectors of a kind of space's towers, as far as they are known: float32 (dim,); none
+    of a version of the space that had another dimension."""
     path = Path(str(files("assets").joinpath("usual.safetensors")))
     return {
         tower: vector
         for name, vector in load_file(path).items()
         for about, _, tower in [name.partition(".")]
-        if about == kind
+        if about == kind and len(vector) == dim
     }
 
 
