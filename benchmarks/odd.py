@@ -75,7 +75,7 @@ class Known(Reference):
 
     def __init__(self, space: Space, rows: dict[str, Array]) -> None:
         bank = Background(space)
-        self._prior = read_usual(space.name)
+        self._prior = read_usual(space.name, space.dim)
         self.rows = cache(
             lambda tower, facing: bank.vectors(facing) if tower == "text" else rows[tower]
         )
@@ -155,7 +155,7 @@ def gather(space: Space, work: Path, data_noun: Path, net: WordNet) -> tuple[lis
 
 def _sounds(space: Space, work: Path) -> Gallery:
     """The corpus' sounds, kept in WORK."""
-    kept = work / "odd-sounds.npz"
+    kept = work / f"odd-sounds-{space.version}.npz"
     if not kept.exists():
         gallery = sound_gallery(space, ASSETS / "sound_corpus.safetensors")
         texts = json.dumps(gallery.texts)

@@ -111,7 +111,8 @@ def test_a_killed_process_loses_nothing_else(tmp_path: Path, moment: str) -> Non
     with Library(data, FakeSpace()) as library:
         library.add(sorted(tmp_path.glob("*.png")), copy=True)
         before = contents(library)
-    process = multiprocessing.get_context("fork").Process(target=_die, args=(data, moment))
+    # a process of its own: in a forked one ChromaDB's threads would be missing
+    process = multiprocessing.get_context("spawn").Process(target=_die, args=(data, moment))
     process.start()
     process.join(60)
     assert process.exitcode == 9
