@@ -12,6 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from encoders import load_space
+from encoders.anchors import DIM
 from store.export import embed_files, embed_lines, write_vectors
 from store.library import LibraryError
 from tests.fakes import FakeSpace
@@ -32,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
 def test_files_and_words_into_lines(folder, tmp_path):
     out = tmp_path / "vectors.jsonl"
     done = run("embed", str(folder), "--text", "a cat", "--out", str(out))
-    assert done.stdout == f"7 vectors of 768 dimensions in {out}, 1 files skipped.\n"
+    assert done.stdout == f"7 vectors of {DIM} dimensions in {out}, 1 files skipped.\n"
     assert (
         done.stderr.strip()
         == 'skipped: "c broken.jpg" is damaged or cut off, and cannot be decoded'

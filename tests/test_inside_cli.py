@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from encoders.anchors import DIM
 from store.samples import read_samples
 from tests.test_cli import run
 
@@ -29,7 +30,7 @@ def cat(data) -> dict:
 
 def test_inside_words(data):
     found = json.loads(run("inside", "a man bites a dog", "--json", data=data).stdout)
-    assert found["dim"] == len(found["vector"]) == 768
+    assert found["dim"] == len(found["vector"]) == DIM
     assert [block["name"] for block in found["blocks"]] == ["Things seen", "Sounds heard", "Words"]
     assert sum(block["share"] for block in found["blocks"]) == pytest.approx(1, abs=1e-3)
     assert any("dog" in concept["text"] for concept in found["concepts"][:3])

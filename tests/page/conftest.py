@@ -169,6 +169,7 @@ def titles(page: Any, kind: str = ".tile") -> list[str]:
 
 def tab(page: Any, name: str) -> None:
     """Go to a tab, which may be in the menu of those that there is no room for."""
+    page.wait_for_selector('#tabs button[role="tab"]')
     button = page.locator(f'#tabs button[role="tab"]:has-text("{name}")')
     if button.count() == 0:
         page.click("#tabs .overflow-menu > button")
