@@ -140,6 +140,7 @@ def main() -> None:
             _take(browser, running.address, chosen.query, chosen.out / "screenshot.png")
             print(library.add([make_examples(Path(folder) / "files")]).summary(), file=sys.stderr)
             _take_media(browser, running.address, chosen.out)
+            _take_verbs(browser, running.address, chosen.out)
             if chosen.all:
                 chosen.all.mkdir(parents=True, exist_ok=True)
                 _take_all(browser, running.address, chosen.query, chosen.all)
@@ -273,6 +274,34 @@ def _take_media(browser: Any, address: str, folder: Path) -> None:
             page.wait_for_timeout(400)
         _save(page, folder / f"screenshot-{name}.png", COLOURS)
         page.context.close()
+
+
+def _take_verbs(browser: Any, address: str, folder: Path) -> None:
+    """One picture each of the map, of things sorted under labels, and of two compared."""
+    size = {"viewport": {"width": 1120, "height": 720}}
+    page = _open(browser, address, **size)
+    page.evaluate("anyfind.tab('Classify')")
+    page.fill("#labels", "a cat, a rocket, a person, food, a building")
+    page.press("#labels", "Enter")
+    page.wait_for_selector("#shelves .cell .open")
+    page.mouse.move(2, 2)
+    _settle(page)
+    _save(page, folder / "screenshot-classify.png", COLOURS)
+    page.evaluate("anyfind.tab('Compare')")
+    for title in ("A Persian kitten", "A Siamese cat"):
+        page.fill("#pair-tray input[type=text]", title)
+        page.wait_for_timeout(900)  # what is offered follows the typing
+        page.click(f'#pair-offered [data-take][title="{title}"]')
+        page.wait_for_timeout(900)
+    page.wait_for_selector("#pair-answer .open >> nth=1")
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(900)
+    _save(page, folder / "screenshot-compare.png", COLOURS)
+    page.evaluate("anyfind.tab('Map')")
+    page.wait_for_selector("#map .legend .key", timeout=240_000)
+    page.wait_for_timeout(2_500)
+    _save(page, folder / "screenshot-map.png", COLOURS)
+    page.context.close()
 
 
 def _take_all(browser: Any, address: str, query: str, folder: Path) -> None:
