@@ -159,8 +159,8 @@ def _find(library: Library, kind: str, report: Progress, stopped: Check) -> list
             sorted((items[int(numbers[x])] for x in group), key=_worth, reverse=True),
             round(min(agreement(group[0], x) for x in group[1:]), 3),
         )
-        for at, group in enumerate(groups)
-        if len(group) > 1 and group[0] == at
+        for place, group in enumerate(groups)
+        if len(group) > 1 and group[0] == place
     ]
     return sorted(found, key=lambda group: -len(group.items))
 
