@@ -13,9 +13,9 @@ them that are most like it as tiny copies.
 
 On every second source (of the hard pairs: every second set of drawings) a threshold is fitted, the
 least that no more than one in 200 of the hard false pairs of pictures reach, of sounds one in 100
-of the false ones; precision and recall are told of the others. Peers in the same run, fitted in the
-same way: the cosine of the vectors and, for pictures, the likeness of difference hashes of 64 bits
-(dHash).
+of the false ones; precision and recall are told of the others. Peers in the same run, fitted in
+the same way: the cosine of the vectors and, for pictures, the agreement of the wholes without that
+of the worst part, and the likeness of difference hashes of 64 bits (dHash).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import soundfile
 import soxr
 from PIL import Image, ImageEnhance
 
-from analysis.alignment import Square, align_pictures, align_sounds, spectrogram
+from analysis.alignment import Square, align_sounds, lay_pictures, spectrogram, worst_part
 from analysis.duplicates import (
     NEAR,
     NEIGHBOURS,
@@ -245,7 +245,9 @@ def pictures(folder: Path, gallery: int, sources: int) -> None:
 
     def score(a: int, b: int) -> list[float]:
         same = 1 - float((hashes[a] != hashes[b]).mean())
-        return [align_pictures(squares[a], squares[b]), float(vectors[a] @ vectors[b]), same]
+        laid = lay_pictures(squares[a], squares[b])
+        whole, worst = (laid.whole, worst_part(laid.outer, laid.inner)) if laid else (0.0, 0.0)
+        return [min(whole, worst), whole, float(vectors[a] @ vectors[b]), same]
 
     start = time.perf_counter()
     pairs: list[Row] = []
@@ -269,7 +271,7 @@ def pictures(folder: Path, gallery: int, sources: int) -> None:
     tell(
         f"Pictures, among {len(images):,}",
         pairs + false,
-        ["agreement", "cosine", "dHash"],
+        ["agreement", "whole alone", "cosine", "dHash"],
         sources,
         SAME["image"],
     )
