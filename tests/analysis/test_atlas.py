@@ -22,7 +22,7 @@ from analysis.atlas import (
     read_points,
     stream_means,
 )
-from analysis.layout import FEW, Stopped, lay_out, main_axes
+from analysis.layout import Stopped, lay_out, main_axes
 from store.library import Library
 from tests.fakes import FakeSpace
 from tests.media import makers
@@ -125,10 +125,13 @@ def test_main_axes_are_those_of_the_singular_values() -> None:
     assert np.allclose(np.abs(axes @ right[:2].T), np.eye(2), atol=1e-3)
 
 
-def test_umap_keeps_groups_apart_and_can_be_stopped() -> None:
+def test_umap_keeps_groups_apart_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # of so few points to compile takes many times as long as to lay them out
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setattr("analysis.layout.FEW", 24)
     chance = np.random.default_rng(2)
-    groups = np.repeat(np.arange(3), FEW)
-    rows = (chance.standard_normal((3, 10))[groups] * 6 + chance.standard_normal((3 * FEW, 10))) / 5
+    groups = np.repeat(np.arange(3), 8)
+    rows = (chance.standard_normal((3, 10))[groups] * 6 + chance.standard_normal((24, 10))) / 5
     told: list[tuple[str, int, int]] = []
     places = lay_out(rows.astype(np.float32), lambda *now: told.append(now))
     assert told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +12,20 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
 from analysis.alignment import (
+    FINE,
     Square,
     align_pictures,
     align_sounds,
     align_texts,
     correlation,
+    lay_pictures,
     shingles,
     spectrogram,
+    worst_part,
 )
 from analysis.duplicates import (
+    _COMPARERS,
     SAME,
-    Forest,
     Stopped,
     find_copies,
     find_duplicates,
@@ -81,6 +86,78 @@ def test_a_changed_picture_agrees_and_another_does_not(seed: int) -> None:
     assert align_pictures(red, blue) < SAME["image"]
 
 
+def face(mouth: str, size: int = 360) -> Image.Image:
+    """A smiley: all of them have the same head."""
+    image = Image.new("RGB", (size, size), "white")
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((20, 20, size - 20, size - 20), (250, 205, 60), (120, 80, 10), 6)
+    for x in (size // 3, 2 * size // 3):
+        pen.ellipse((x - 18, 120, x + 18, 170), (60, 40, 20))
+    box = (size // 3, 200, 2 * size // 3, 280)
+    if mouth == "open":
+        pen.ellipse(box, (110, 30, 30))
+    else:
+        pen.arc(box, *{"glad": (10, 170), "sad": (190, 350)}[mouth], (60, 40, 20), 10)
+    return image
+
+
+def clock(hour: int) -> Image.Image:
+    image = Image.new("RGB", (300, 300), "white")
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((10, 10, 290, 290), (240, 245, 255), (20, 40, 200), 14)
+    for part, length, width in ((0.0, 110, 6), (hour / 12, 70, 12)):
+        x, y = np.sin(2 * np.pi * part), -np.cos(2 * np.pi * part)
+        pen.line((150, 150, 150 + length * x, 150 + length * y), (20, 20, 20), width)
+    return image
+
+
+def recompressed(image: Image.Image, size: int, quality: int) -> Image.Image:
+    stream = io.BytesIO()
+    image.resize((size, size), Image.Resampling.LANCZOS).save(stream, "JPEG", quality=quality)
+    return Image.open(stream)
+
+
+TEMPLATES = {
+    **{f"face {mouth}": face(mouth) for mouth in ("glad", "sad", "open")},
+    **{f"clock {hour}": clock(hour) for hour in (3, 4, 10)},
+}
+
+
+def test_drawings_made_from_one_template_do_not_agree_but_their_copies_do() -> None:
+    squares = {name: Square(image) for name, image in TEMPLATES.items()}
+    for one, other in combinations(squares, 2):
+        if one.split()[0] == other.split()[0]:
+            laid = lay_pictures(squares[one], squares[other])
+            assert laid is not None
+            assert laid.whole > 0.75, "as a whole they are much alike"
+            assert align_pictures(squares[one], squares[other]) < SAME["image"] - 0.1, (one, other)
+    for name, image in TEMPLATES.items():
+        for size, quality in ((180, 90), (90, 80), (240, 40), (520, 60)):
+            copy = Square(recompressed(image, size, quality))
+            assert align_pictures(squares[name], copy) > SAME["image"], (name, size, quality)
+
+
+def test_the_worst_part_is_what_a_small_difference_is_told_by() -> None:
+    whole = scene(7).resize((FINE + 1, FINE))
+    image, moved = (whole.crop((x, 0, x + FINE, FINE)) for x in (0, 1))
+    brighter = image.point(lambda level: round(20 + 0.8 * level))
+    assert worst_part(image, image) == 1
+    assert worst_part(image, brighter) > 0.99
+    assert worst_part(image, moved) > 0.9
+    spotted = image.copy()
+    ImageDraw.Draw(spotted).rectangle((40, 40, 52, 52), "white")
+    ImageDraw.Draw(spotted).line((40, 46, 52, 46), "black", 4)
+    assert correlation(np.asarray(image, float), np.asarray(spotted, float)) > 0.95
+    assert worst_part(image, spotted) < 0.5
+    grey, darker, red = (
+        Image.new("RGB", image.size, colour) for colour in ((90, 90, 90), (88, 88, 88), "red")
+    )
+    assert worst_part(grey, darker) == 1
+    half = grey.copy()
+    half.paste(red.crop((0, 0, FINE, FINE // 2)))
+    assert worst_part(grey, half) < 0.5
+
+
 def test_a_trimmed_or_shifted_sound_agrees_and_another_does_not() -> None:
     sound = course(1)
     own = spectrogram(sound)
@@ -129,15 +206,6 @@ def test_near_pairs_are_those_of_the_whole_matrix(monkeypatch: pytest.MonkeyPatc
         near_pairs(rows, 0.5, stopped=lambda: True)
 
 
-def test_a_forest_joins() -> None:
-    forest = Forest(6)
-    forest.join(4, 1)
-    forest.join(5, 4)
-    forest.join(2, 3)
-    assert forest.groups() == [[1, 4, 5], [2, 3]]
-    assert forest.root(5) == 1
-
-
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
     media = tmp_path / "media"
@@ -179,6 +247,38 @@ def test_more_copies_than_neighbours_are_one_group(tmp_path: Path) -> None:
         library.add([tmp_path])
         (group,) = find_duplicates(library)
         assert len(group.items) == 14
+
+
+def test_drawings_made_from_one_template_are_no_group(tmp_path: Path) -> None:
+    for name, image in TEMPLATES.items():
+        image.save(tmp_path / f"{name}.png")
+    recompressed(TEMPLATES["face sad"], 150, 60).save(tmp_path / "face sad small.png")
+    recompressed(TEMPLATES["clock 4"], 150, 60).save(tmp_path / "clock 4 small.png")
+    with Library(tmp_path / "data", FakeSpace()) as library:
+        library.add([tmp_path])
+        groups = find_duplicates(library)
+    assert sorted([item.title for item in group.items] for group in groups) == [
+        ["clock 4", "clock 4 small"],
+        ["face sad", "face sad small"],
+    ]
+
+
+def test_all_of_a_group_agree_with_the_one_to_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # each agrees with the next and not with the one after that
+    for number in range(4):
+        Image.new("RGB", (60 - number, 60), "red").save(tmp_path / f"{number}.png")
+    monkeypatch.setitem(
+        _COMPARERS,
+        "image",
+        lambda library: lambda a, b: 1.0 if abs(int(a.title) - int(b.title)) == 1 else 0.0,
+    )
+    with Library(tmp_path / "data", FakeSpace()) as library:
+        library.add([tmp_path])
+        groups = find_duplicates(library)
+    assert [[item.title for item in group.items] for group in groups] == [["0", "1"], ["2", "3"]]
+    assert [group.agreement for group in groups] == [1, 1]
 
 
 def test_the_same_bytes_in_several_places(library: Library, tmp_path: Path) -> None:
