@@ -271,6 +271,8 @@ def name_clusters(library: Library, points: Points, clusters: np.ndarray) -> lis
     count = int(clusters.max(initial=LOOSE)) + 1
     if not count:
         return []
+    if not library.space.reads_text:
+        return [f"Cluster {at + 1}" for at in range(count)]
     bank = Background(library.space, library.data / "vectors")
     words = read_background()
     sums = np.zeros((count, len(words)))

@@ -91,6 +91,8 @@ def read_sentences() -> tuple[str, ...]:
 def has_passages(library: Library, least: int = FEW) -> bool:
     """Whether the library's texts have at least so many passages."""
     count = 0
+    if "text" not in library.streams:
+        return False
     for part in library.portions("text"):
         count += len(part.items)
         if count >= least:

@@ -195,8 +195,11 @@ def look_inside(library: Library, subject: Subject, concepts: Concepts, count: i
     carried = np.cumsum(np.sort(squares)[::-1]) / squares.sum()
     blocks = _blocks(library, subject, squares)
     names, rows = concepts.vectors(subject.tower)
-    found = nearest_concepts(vector, names, rows, concepts.crowding(subject), count, subject.title)
-    at = names.index(found[0].text)
+    found, limit = [], 0.0
+    if names:  # else the space reads no words
+        crowding = concepts.crowding(subject)
+        found = nearest_concepts(vector, names, rows, crowding, count, subject.title)
+        limit = reachable(vector, rows[names.index(found[0].text)], blocks)
     return Inside(
         subject,
         vector,
@@ -205,7 +208,7 @@ def look_inside(library: Library, subject: Subject, concepts: Concepts, count: i
         blocks,
         tuple(found),
         len(names),
-        reachable(vector, rows[at], blocks),
+        limit,
         tuple(change(library, subject)),
         _neighbour(library, subject, vector),
     )
@@ -268,7 +271,10 @@ class Concepts:
         self._lock = threading.Lock()
 
     def vectors(self, tower: str) -> tuple[list[str], Array]:
-        """The concepts (n,) and their vectors (n, dim), as queries are worded for a tower."""
+        """The concepts (n,) and their vectors (n, dim), as queries are worded for a tower; none in
+        a space that reads no words."""
+        if not self._library.space.reads_text:
+            return [], np.empty((0, self._library.space.dim), np.float32)
         with self._lock:
             if tower not in self._known:
                 self._known[tower] = self._encode(tower)

@@ -24,6 +24,8 @@ FEWEST = 6
 REFERENCE = 3_000
 """Items that the others are compared with."""
 AT_ONCE = 4_096
+MOST = 100.0
+"""Beside nothing but doubles, whose own distances are 0, anything would stand endlessly far apart."""
 
 Tell = Callable[[str, int, int], None]
 """Called with what is going on, how much of it is done, and of how much."""
@@ -62,6 +64,10 @@ def outlier_factors(rows: np.ndarray, progress: Tell | None = None) -> np.ndarra
     """The local outlier factor of each unit row (n, dim): float64 (n,); empty below FEWEST."""
     if len(rows) < FEWEST:
         return np.empty(0)
+    # Alike ones are taken once: as each other's only neighbours they would put all else far apart.
+    _, first, back = np.unique(rows.round(5), axis=0, return_index=True, return_inverse=True)
+    if FEWEST <= len(first) < len(rows):
+        return outlier_factors(rows[first], progress)[back.ravel()]
     from sklearn.neighbors import LocalOutlierFactor
 
     places = np.linspace(0, len(rows) - 1, min(len(rows), REFERENCE)).astype(np.intp)
@@ -80,4 +86,4 @@ def outlier_factors(rows: np.ndarray, progress: Tell | None = None) -> np.ndarra
         factors[part] = -lof.score_samples(rows[part])
         if progress is not None:
             progress("Looking for what stands apart", start + len(part), len(others))
-    return factors
+    return np.minimum(factors, MOST)

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -45,6 +46,9 @@ FORMS = {
     "glove": "GloVe's text format, a word and its numbers a line",
     "word2vec": "Word2Vec's formats, text or binary",
 }
+
+BROKEN = (OSError, EOFError, zlib.error)
+"""What reading a file raises that is damaged, packed or not."""
 
 
 class WordSpace(Space):
@@ -132,7 +136,9 @@ class WordSpace(Space):
                 if length > 1e-9:
                     frequency = 1 / ((place + 1) * self._harmonic)
                     return vector / length, SMOOTHING / (SMOOTHING + frequency)
-        seed = int.from_bytes(hashlib.sha256(word.lower().encode()).digest()[:8], "little")
+        seed = int.from_bytes(
+            hashlib.sha256(word.lower().encode("utf-8", "replace")).digest()[:8], "little"
+        )
         drawn = np.random.default_rng(seed).standard_normal(self.dim)
         return drawn / np.linalg.norm(drawn), 1.0
 
@@ -244,7 +250,7 @@ def _is_binary(form: str, file: Path) -> bool:
         with _open(file) as source:
             source.readline(LONGEST_LINE)
             start = source.read(LONGEST_WORD)
-    except (OSError, EOFError) as error:
+    except BROKEN as error:
         raise _broken(file, str(error)) from error
     numbers = start.partition(b" ")[2].partition(b"\n")[0]
     return not numbers or any(byte not in b" \r+-.0123456789eEnaif" for byte in numbers)
@@ -256,7 +262,7 @@ def _read_text(source: IO[bytes], file: Path) -> Rows:
     while True:
         try:
             raw = source.readline(LONGEST_LINE)
-        except (OSError, EOFError) as error:
+        except BROKEN as error:
             raise _broken(file, str(error)) from error
         if not raw:
             return
@@ -282,7 +288,7 @@ def _read_binary(source: IO[bytes], file: Path) -> Rows:
     its numbers as float32."""
     try:
         words, dim = (int(field) for field in source.readline(LONGEST_LINE).split())
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, *BROKEN) as error:
         raise _broken(file, "its first line does not count words and numbers") from error
     if not (0 < dim <= MOST_DIMENSIONS and words > 0):
         raise _broken(file, f"its first line counts {words} words of {dim} numbers")
@@ -290,7 +296,7 @@ def _read_binary(source: IO[bytes], file: Path) -> Rows:
         try:
             word = _until_space(source)
             raw = source.read(4 * dim)
-        except (OSError, EOFError) as error:
+        except BROKEN as error:
             raise _broken(file, str(error)) from error
         if not word or len(raw) != 4 * dim:
             raise _broken(file, f"it ends after {number} of {words} words")

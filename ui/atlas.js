@@ -255,6 +255,7 @@
       paper.lineJoin = "round";
       const taken = [];
       data.names.forEach((text, of) => { // the largest first
+        if (!centres[of][0].length) return; // its members have been removed since
         const x = (medians[of][0] - view.x) * view.scale + width / 2;
         const y = (medians[of][1] - view.y) * view.scale + height / 2;
         const half = paper.measureText(text).width / 2 + 6;
@@ -287,7 +288,7 @@
       for (let at = 0; at < count; at += 1) {
         const cluster = data.clusters[at];
         const found = by === "medium" ? of(MEDIA[data.kinds[at]][0])
-          : by === "label" ? of(labels.names[labels.of[at]])
+          : by === "label" ? labels.of[at] < 0 ? of("not sorted", NONE) : of(labels.names[labels.of[at]])
             : cluster < 0 ? of("none", NONE) : of(`${cluster}`);
         found.members += 1;
         group[at] = found.at;

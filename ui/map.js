@@ -134,8 +134,11 @@
       event.preventDefault();
       const answer = await fetch(`map/labels?of=${encodeURIComponent(one("input", form).value)}`).catch(() => null);
       const labels = answer && (await answer.json().catch(() => null));
-      if (answer?.ok) by("label", labels);
-      else say(labels?.detail || "Anyfind does not answer.");
+      if (answer?.ok) {
+        // by id: the map on this page may be older than the library
+        labels.of = data.ids.map((id) => labels.of[id] ?? -1);
+        by("label", labels);
+      } else say(labels?.detail || "Anyfind does not answer.");
     });
     cards(shelf);
     // The tab is drawn while it is hidden: asked when it comes into sight, and each time again.

@@ -99,7 +99,7 @@ def add(app: FastAPI, page: Page, gate: Gate) -> None:
             "error": now.error,
             "serial": now.serial,
         }
-        if now.result is not None and not now.busy and now.serial != have:
+        if now.result is not None and now.serial != have:
             told["map"] = now.result[1]
         return JSONResponse(told)
 
@@ -131,9 +131,7 @@ def add(app: FastAPI, page: Page, gate: Gate) -> None:
         except TOLD as error:
             raise HTTPException(400, str(error)) from None
         by_id = {item.id: chosen[number] for number, item in items.items()}
-        return JSONResponse(
-            {"names": names, "of": [by_id.get(id, 0) for id in now.result[1]["ids"]]}
-        )
+        return JSONResponse({"names": names, "of": by_id})
 
     @app.get("/map/cards")
     def chosen(request: Request, ids: str = "") -> Response:

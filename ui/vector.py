@@ -21,7 +21,9 @@ WAVE = 90  # bars of a sound's outline
 def draw(found: Inside) -> str:
     """All of it."""
     one = f"<div>{_head(found)}{_numbers(found)}</div>"
-    return cards.fresh(f'<div class="looked">{one}{_concepts(found)}{_lost(found)}</div>')
+    # a space that reads no words has no concepts to tell it by
+    known = f"{_concepts(found)}{_lost(found)}" if found.concepts else ""
+    return cards.fresh(f'<div class="looked">{one}{known}</div>')
 
 
 def _head(found: Inside) -> str:
