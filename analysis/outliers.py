@@ -25,7 +25,7 @@ REFERENCE = 3_000
 """Items that the others are compared with."""
 AT_ONCE = 4_096
 MOST = 100.0
-"""Beside nothing but doubles, whose own distances are 0, anything would stand endlessly far apart."""
+"""Beside nothing but doubles, whose own distances are 0, anything would stand endlessly apart."""
 
 Tell = Callable[[str, int, int], None]
 """Called with what is going on, how much of it is done, and of how much."""
