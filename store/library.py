@@ -268,7 +268,8 @@ class Library:
 
     def set_aside(self, ids: Iterable[str]) -> list[str]:
         """Remove items so that `restore` can bring them back, until the next ones are set aside or
-        the library is closed. Returns the ids that were there.
+        the library is closed. Returns the ids that were there. After an error `aside` tells whether
+        they are gone: it is the same as before when nothing was removed.
 
         What was copied into the library is put into the trash before the catalogue forgets the
         item, and deleted only when it can no longer be asked for: a process that is killed in
@@ -277,20 +278,29 @@ class Library:
         ids = list(dict.fromkeys(ids))
         with self._in_use():
             self._refuse_nodes(ids)
-            self._empty_trash()
-            kept = [one for one in map(self._catalogue.keep, ids) if one is not None]
+            kept = {one.id: one for one in map(self._catalogue.keep, ids) if one is not None}
+            if not kept:
+                return []
+            older = self._aside
             try:
-                for one in kept:
+                for one in kept.values():
                     self._files.keep(one.id, one.copy)
-            except OSError as error:
+                removed = self._catalogue.remove(kept)
+            except (OSError, sqlite3.Error) as error:
+                self._forget(one for id, one in kept.items() if id not in older)
                 raise LibraryError(
                     f"Nothing was removed, because the library in {self.data} cannot be written "
-                    f"({error.strerror or error})."
+                    f"({getattr(error, 'strerror', None) or error})."
                 ) from error
-            self._aside = {one.id: one for one in kept}
-            removed = self._catalogue.remove([one.id for one in kept])
+            self._aside = kept
+            self._forget(one for id, one in older.items() if id not in kept)
             self._follow(removed)
             return [item.id for item in removed]
+
+    @property
+    def aside(self) -> list[str]:
+        """The ids of what `restore` would bring back."""
+        return list(self._aside)
 
     def restore(self) -> list[str]:
         """Bring back what was set aside last, as it was; returns the ids of what came back."""
@@ -312,9 +322,12 @@ class Library:
             return restored
 
     def _empty_trash(self) -> None:
-        for one in self._aside.values():
-            self._files.forget(one.id, one.copy)
+        self._forget(self._aside.values())
         self._aside = {}
+
+    def _forget(self, kept: Iterable[Kept]) -> None:
+        for one in kept:
+            self._files.forget(one.id, one.copy)
 
     def _refuse_nodes(self, ids: Iterable[str]) -> None:
         for item in map(self._catalogue.get, ids):

@@ -34,7 +34,7 @@ HEAD = (
 def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
     """Draws the tab; returns its components and what fills them when the page is opened."""
     work = page.works["duplicates"] = Work("anyfind-duplicates")
-    removed = gr.State(0)  # how many the undo bar offers to bring back
+    removed = gr.State([])  # the ids of what this window removed last
     with gr.Column(elem_id="duplicates"):
         gr.HTML(HEAD, elem_id="duplicates-head", apply_default_css=False)
         told = gr.HTML(
@@ -48,12 +48,12 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, .
             "",
             elem_id="duplicates-list",
             apply_default_css=False,
-            js_on_load="anyfind.pairs(element, trigger, ['keep'])",
+            js_on_load="anyfind.pairs(element, trigger, watch, ['keep'])",
             head=page.script,
         )
         timer = gr.Timer(POLL_SECONDS, active=False)
 
-    def draw(gone: int, note: str = "") -> tuple[Any, ...]:
+    def draw(gone: list[str], note: str = "") -> tuple[Any, ...]:
         state = work.state()
         return (
             cards.fresh(_bar(page, state, gone, note)),
@@ -62,49 +62,46 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, .
             gone,
         )
 
-    def poll(gone: int) -> tuple[Any, ...]:
+    def poll(gone: list[str]) -> tuple[Any, ...]:
         return draw(gone)
 
-    def look(gone: int) -> tuple[Any, ...]:
+    def look(gone: list[str]) -> tuple[Any, ...]:
         work.start(_task(page))
         return draw(gone)
 
-    def stop(gone: int) -> tuple[Any, ...]:
+    def stop(gone: list[str]) -> tuple[Any, ...]:
         work.stop()
         return draw(gone)
 
     def opened() -> tuple[Any, ...]:
-        return draw(0)
+        return draw([])
 
-    def selected(gone: int) -> tuple[Any, ...]:
+    def selected(gone: list[str]) -> tuple[Any, ...]:
         state = work.state()
         if not state.busy and (state.result is None or state.result[0] != page.intake.version):
             work.start(_task(page))
         return draw(gone)
 
-    def keep(gone: int, event: gr.EventData) -> tuple[Any, ...]:
+    def keep(gone: list[str], event: gr.EventData) -> tuple[Any, ...]:
         ids = [str(id) for id in event.ids][:1000]
         known = {item.id for group in _groups(page, work.state()) for item in group.items}
-        try:
-            away = page.library.set_aside([id for id in ids if id in known])
-        except LibraryError as error:
-            return draw(gone, str(error))
-        except Exception:
-            log.exception("removing failed")
-            return draw(gone, FAULT)
-        _changed(page, work)
-        return draw(len(away))
+        chosen = [id for id in ids if id in known]
+        before = page.library.aside
+        away, note = _tried("removing", lambda: page.library.set_aside(chosen))
+        aside = page.library.aside
+        if away or aside != before:  # an error may come after the removal
+            gone = aside
+            _changed(page, work)
+        return draw(gone, note)
 
-    def undo() -> tuple[Any, ...]:
-        try:
-            back = page.library.restore()
-        except LibraryError as error:
-            return draw(1, str(error))
-        except Exception:
-            log.exception("bringing back failed")
-            return draw(1, FAULT)
+    def undo(gone: list[str]) -> tuple[Any, ...]:
+        if page.library.aside != gone:  # then this would bring back what another window removed
+            return draw(gone)
+        back, note = _tried("bringing back", page.library.restore)
+        if page.library.aside:  # nothing came back
+            return draw(gone, note)
         _changed(page, work)
-        return draw(0, f"{_items(len(back))} brought back.")
+        return draw([], note or f"{_items(len(back))} brought back.")
 
     how: dict[str, Any] = {
         "show_progress": "hidden",
@@ -116,7 +113,7 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, .
     timer.tick(poll, [removed], drawn, **how)
     told.look(look, [removed], drawn, **how)
     told.stop(stop, [removed], drawn, **how)
-    told.undo(undo, None, drawn, **how)
+    told.undo(undo, [removed], drawn, **how)
     listed.keep(keep, [removed], drawn, **how)
     tab.select(selected, [removed], drawn, **how)
     gr.api(
@@ -142,6 +139,17 @@ def _task(page: Page) -> Callable[..., Any]:
     return task
 
 
+def _tried(what: str, act: Callable[[], list[str]]) -> tuple[list[str], str]:
+    """The ids that it was done to, and what is to be said when it failed."""
+    try:
+        return act(), ""
+    except LibraryError as error:
+        return [], str(error)
+    except Exception:
+        log.exception("%s failed", what)
+        return [], FAULT
+
+
 def _changed(page: Page, work: Work) -> None:
     """The library is another one, but what is left of the groups still holds."""
     page.intake.changed()
@@ -164,7 +172,7 @@ def _items(count: int) -> str:
     return f"{count:,} item{'' if count == 1 else 's'}"
 
 
-def _bar(page: Page, state: WorkState, gone: int, note: str) -> str:
+def _bar(page: Page, state: WorkState, gone: list[str], note: str) -> str:
     """What is going on, and what can be undone."""
     parts = []
     if state.busy:
@@ -188,9 +196,14 @@ def _bar(page: Page, state: WorkState, gone: int, note: str) -> str:
         parts.append(f'<p class="say">{escape(state.error)} {again}</p>')
     if note:
         parts.append(f'<p class="say" role="alert">{escape(note)}</p>')
-    if gone:
+    if gone and gone != page.library.aside:
         parts.append(
-            f'<p class="say done undo" role="status">{_items(gone)} removed from the library. '
+            f'<p class="say" role="status">{_items(len(gone))} that you removed cannot be brought '
+            "back any more, because something else has been removed since.</p>"
+        )
+    elif gone:
+        parts.append(
+            f'<p class="say done undo" role="status">{_items(len(gone))} removed from the library. '
             "Files in your own folders stay where they are."
             '<button type="button" class="primary" data-do="undo">Undo</button></p>'
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -53,6 +54,53 @@ def test_only_the_last_can_be_undone(library: Library, folder: Path) -> None:
     assert library.get(first.id) is None
     assert not os.path.exists(first.path)
     assert os.path.exists(second.path)
+
+
+def test_a_full_disk_leaves_the_previous_undo(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.add([folder], copy=True)
+    before = contents(library)
+    first, second, third, *_ = [item.id for item in library.items()]
+    library.set_aside([first])
+    trash = set((library.data / "trash").iterdir())
+    keep = library._files.keep
+
+    def fill_up(item: str, copy: str | None) -> None:
+        if item == third:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        keep(item, copy)
+
+    monkeypatch.setattr(library._files, "keep", fill_up)
+    with pytest.raises(LibraryError, match="Nothing was removed"):
+        library.set_aside([second, third])
+    assert library.get(second) is not None
+    assert library.aside == [first]
+    assert set((library.data / "trash").iterdir()) == trash
+    assert library.set_aside(["unknown"]) == []
+    assert library.restore() == [first]
+    assert library.aside == []
+    assert contents(library) == before
+
+
+def test_what_is_gone_when_an_error_comes_after_can_be_undone(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.add([folder], copy=True)
+    before = contents(library)
+    away = [item.id for item in library.items()[:2]]
+
+    def fail(*_: object) -> None:
+        raise LibraryError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "_follow", fail)
+        with pytest.raises(LibraryError, match="full"):
+            library.set_aside(away)
+    assert library.get(away[0]) is None
+    assert library.aside == away
+    assert library.restore() == away
+    assert contents(library) == before
 
 
 def test_what_was_added_again_meanwhile_stays(library: Library, folder: Path) -> None:
