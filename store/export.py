@@ -26,6 +26,8 @@ from store.walk import Found, walk
 READERS = 4
 """Files that are read at once; those that are done wait for the ones before them."""
 TEXTS = 256  # lines embedded together
+MAX_NPZ_BYTES = 256 << 20
+"""Of the words in an npz file, where each takes as much as the longest of its column."""
 
 Array = np.ndarray[Any, Any]
 FIELDS = ("path", "modality", "start", "end", "place", "node", "text")
@@ -157,18 +159,34 @@ def _write_lines(path: Path, blocks: Iterable[Block], space: Space) -> None:
 
 
 def _write_arrays(path: Path, blocks: Iterable[Block], space: Space) -> None:
-    every = list(blocks)
-    rows = [row for block in every for row in block.rows]
-    columns: dict[str, Array] = {}
-    for name in FIELDS:
-        values = [row[name] for row in rows]
-        if name in ("start", "end"):
-            columns[name] = np.array([np.nan if v is None else v for v in values], np.float64)
-        else:
-            plain = [json.dumps(v, ensure_ascii=False) if name == "place" else v for v in values]
-            columns[name] = np.array([v or "" for v in plain], dtype=np.str_)
-    vectors = [block.vectors for block in every] or [np.zeros((0, space.dim), np.float32)]
-    np.savez(path, vectors=np.concatenate(vectors), space=np.array(space.name), **columns)  # type: ignore[arg-type]
+    times: dict[str, list[float]] = {"start": [], "end": []}
+    words: dict[str, list[str]] = {name: [] for name in FIELDS if name not in times}
+    longest = dict.fromkeys(words, 0)
+    vectors = [np.zeros((0, space.dim), np.float32)]
+    for block in blocks:
+        vectors.append(block.vectors)
+        for row in block.rows:
+            for name, values in times.items():
+                values.append(np.nan if row[name] is None else row[name])
+            for name, texts in words.items():
+                value = row[name]
+                text = json.dumps(value, ensure_ascii=False) if name == "place" else value or ""
+                texts.append(text)
+                longest[name] = max(longest[name], len(text))
+        # told as soon as it is known: what comes after would be embedded in vain
+        if 4 * len(words["path"]) * sum(longest.values()) > MAX_NPZ_BYTES:
+            raise LibraryError(
+                "In an .npz file every text takes as much memory as the longest, here more than "
+                f"{MAX_NPZ_BYTES >> 20} MB: write .jsonl or .parquet instead."
+            )
+    columns = {name: np.array(values, np.float64) for name, values in times.items()}
+    columns |= {name: np.array(texts, np.str_) for name, texts in words.items()}
+    np.savez_compressed(
+        path,
+        vectors=np.concatenate(vectors),
+        space=np.array(space.name),
+        **columns,  # type: ignore[arg-type]
+    )
 
 
 def _write_table(path: Path, blocks: Iterable[Block], space: Space) -> None:

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from encoders import load_space
 from encoders.anchors import DIM
-from store.export import embed_files, embed_lines, write_vectors
+from store.export import Block, embed_files, embed_lines, write_vectors
 from store.library import LibraryError
 from tests.fakes import FakeSpace
 from tests.media import makers
@@ -117,6 +117,22 @@ def test_what_fails_leaves_the_output_as_it_was(folder, tmp_path):
         write_vectors(out, fails(), space)
     assert out.read_text("utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["vectors.jsonl"]
+
+
+def test_long_texts_among_many_do_not_fill_the_memory(tmp_path):
+    space = FakeSpace()
+
+    def blocks(count):
+        short, long = next(embed_lines(space, ["short", "long" * 2_000])).rows
+        yield Block([short] * (count - 1) + [long], np.zeros((count, space.dim), np.float32))
+
+    out = tmp_path / "vectors.npz"
+    assert write_vectors(out, blocks(500), space) == 500  # 16 MB of words
+    assert out.stat().st_size < 1_000_000
+    with pytest.raises(LibraryError, match=r"write \.jsonl or \.parquet instead"):
+        write_vectors(out, blocks(10_000), space)
+    assert len(np.load(out)["text"]) == 500
+    assert [path.name for path in tmp_path.iterdir()] == ["vectors.npz"]
 
 
 def test_wrong_use(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ class Page:
     script: str  # tag that loads page.js before a component's own script runs
     vectors: dict[str, Any] = field(default_factory=dict)  # of uploads searched by, by their tokens
     works: dict[str, Work] = field(default_factory=dict)  # long work of the tabs, by what it is
+    closing: threading.Event = field(default_factory=threading.Event)  # other threads look at it
 
     @property
     def paths(self) -> bool:
@@ -30,5 +32,6 @@ class Page:
 
     def close(self) -> None:
         """Stops what the tabs have in hand."""
+        self.closing.set()
         for work in self.works.values():
             work.close()

@@ -200,7 +200,7 @@ class Service:
     async def _answer(self, request: Request) -> dict[str, Any]:
         end = time.monotonic() + MAX_ANSWER_SECONDS
         with self._room() as hold:
-            body = await _read(request, hold)
+            body = await _read(request, hold, end)
             asked = self._check(body)
             try:
                 rows, tokens = await self._embed(request, asked.inputs, end)
@@ -298,6 +298,7 @@ class Service:
         for at, one in enumerate(inputs):
             if one.is_data:
                 url = one.content
+                await _still(request, end)
                 tower, prepared = await self._aside(lambda url=url, at=at: self._open(url, at))
                 parts = [
                     await self._encoded(request, tower, prepared[begin : begin + size], end)
@@ -312,6 +313,7 @@ class Service:
     async def _encoded(
         self, request: Request, tower: str, prepared: Sequence[Any], end: float
     ) -> np.ndarray:
+        await _still(request, end)
         try:
             future = self._batcher.submit(tower, prepared)
         except TooBusy:
@@ -366,18 +368,22 @@ class Service:
         return prepared
 
 
-async def _read(request: Request, hold: Callable[[int], None]) -> Any:
-    """The JSON of a request's body."""
+async def _read(request: Request, hold: Callable[[int], None], end: float) -> Any:
+    """The JSON of a request's body; Refusal where it has not come by `end`."""
     too_large = f"The request is larger than {MAX_REQUEST_BYTES >> 20} MiB: ask several times."
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MAX_REQUEST_BYTES:
         raise Refusal(too_large, 413)
     body = bytearray()
-    async for chunk in request.stream():
-        if len(body) + len(chunk) > MAX_REQUEST_BYTES:
-            raise Refusal(too_large, 413)
-        hold(len(chunk))
-        body += chunk
+    try:
+        with anyio.fail_after(end - time.monotonic()):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > MAX_REQUEST_BYTES:
+                    raise Refusal(too_large, 413)
+                hold(len(chunk))
+                body += chunk
+    except TimeoutError:
+        raise _too_long() from None
     try:
         return await anyio.to_thread.run_sync(json.loads, body)
     except (ValueError, RecursionError):
@@ -429,19 +435,29 @@ def _decode(url: str, at: int) -> tuple[str, bytes]:
         raise Refusal(f"Input {at} is no valid base64.", param="input") from None
 
 
+def _too_long() -> Refusal:
+    return Refusal("This took too long: ask for less at once, or again in a moment.", 503)
+
+
+async def _still(request: Request, end: float) -> None:
+    """Refusal where it is past `end`, or nobody waits for the answer any longer."""
+    if time.monotonic() > end:
+        raise _too_long()
+    if await request.is_disconnected():
+        raise Refusal("The caller has gone.", 499)
+
+
 async def _awaited(request: Request, future: Future[np.ndarray], end: float) -> np.ndarray:
-    """A batch's result; Refusal where it takes too long, or nobody waits for it any longer."""
+    """A batch's result; Refusal as of `_still`."""
     waited = asyncio.wrap_future(future)
-    while True:
-        done, _ = await asyncio.wait({waited}, timeout=LOOK_SECONDS)
-        if done:
-            return waited.result()
-        if time.monotonic() > end:
-            waited.cancel()
-            raise Refusal("This took too long: ask for less at once, or again in a moment.", 503)
-        if await request.is_disconnected():
-            waited.cancel()
-            raise Refusal("The caller has gone.", 499)
+    try:
+        while True:
+            done, _ = await asyncio.wait({waited}, timeout=LOOK_SECONDS)
+            if done:
+                return waited.result()
+            await _still(request, end)
+    finally:
+        waited.cancel()
 
 
 def _write(row: np.ndarray, packed: bool) -> str | list[float]:

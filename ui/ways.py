@@ -69,20 +69,29 @@ def sorry(error: Exception) -> str:
     return cards.sentence(FAULT)
 
 
-class Worker:
-    """Answers one query by all methods in a thread of its own, and tells how far it is."""
+class _Stopped(Exception):  # noqa: N818 (no error: nobody waits for the answer)
+    pass
 
-    def __init__(
-        self, rooms: Rooms, asked: Asked, version: int, query: Any, own: str | None
-    ) -> None:
+
+class Worker:
+    """Answers one query by all methods in a thread of its own, and tells how far it is, until it
+    is stopped or the page closes."""
+
+    def __init__(self, page: Page, rooms: Rooms, asked: Asked, query: Any, own: str | None) -> None:
         self.rows: list[Row] = []
         self.comparison: Comparison | None = None
         self.told: tuple[str, int, int] = ("", 0, 0)
         self.error: Exception | None = None
         self.changed = threading.Event()
         self.done = False
-        self._asked = (rooms, asked, version, query, own)
+        self._stop = threading.Event()
+        self._closing = page.closing
+        self._asked = (rooms, asked, page.intake.version, query, own)
         threading.Thread(target=self._run, name="anyfind-methods", daemon=True).start()
+
+    def stop(self) -> None:
+        """End as soon as may be: a method that is still learning is left unlearnt."""
+        self._stop.set()
 
     def _run(self) -> None:
         rooms, asked, version, query, own = self._asked
@@ -90,8 +99,9 @@ class Worker:
             self.comparison = rooms.comparison(asked, version, self._tell)
             for row in self.comparison.ask(query, NEIGHBOURS, own, self._tell):
                 self.rows.append(row)
-                self.told = ("", 0, 0)
-                self.changed.set()
+                self._tell("", 0, 0)
+        except _Stopped:
+            pass
         except Exception as error:
             self.error = error
         self.done = True
@@ -100,19 +110,24 @@ class Worker:
     def _tell(self, what: str, done: int, total: int) -> None:
         self.told = what, done, total
         self.changed.set()
+        if self._stop.is_set() or self._closing.is_set():
+            raise _Stopped
 
 
 def compare(page: Page, rooms: Rooms, asked: Asked, query: Any, own: str | None) -> Iterator[str]:
     """The rows so far, again and again, until all are there."""
-    worker = Worker(rooms, asked, page.intake.version, query, own)
-    while True:
-        worker.changed.wait()
-        worker.changed.clear()
-        done = worker.done
-        yield _ways(page, worker, query)
-        if done:
-            return
-        threading.Event().wait(POLL_SECONDS)  # a bar that moves more often is of no use
+    worker = Worker(page, rooms, asked, query, own)
+    try:
+        while True:
+            worker.changed.wait()
+            worker.changed.clear()
+            done = worker.done
+            yield _ways(page, worker, query)
+            if done:
+                return
+            threading.Event().wait(POLL_SECONDS)  # a bar that moves more often is of no use
+    finally:
+        worker.stop()
 
 
 def _ways(page: Page, worker: Worker, query: Any) -> str:

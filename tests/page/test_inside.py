@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from gradio_client import Client
 
 from tests.media import makers
 from tests.page.conftest import XSS, Serve, Served, tab
+from ui import ways
+from ui.intake import Intake
+from ui.page import Page
+from ui.uploads import Uploads
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +176,26 @@ def test_other_programs_ask_as_well(served: Served) -> None:
     for wrong in (("", "nothing"), ("", low.id), ("red", "", "nonsense"), ("red", "", "", 0)):
         with pytest.raises(Exception, match=r"no item|only|gallery|number"):
             client.predict(*wrong, api_name="/methods")
+
+
+@pytest.mark.parametrize("ended", ["question", "page"])
+def test_nothing_is_learnt_for_nobody(served: Served, tmp_path: Path, ended: str) -> None:
+    uploads = Uploads(tmp_path)
+    intake = Intake(served.library, uploads)
+    page = Page(served.library, uploads, intake, local=True, script="")
+    rooms = ways.Rooms(served.library)
+    before = set(threading.enumerate())
+    drawn = ways.compare(page, rooms, ("example", ""), "puppy", None)
+    assert any("Training Word2Vec" in html for html in drawn)
+    [worker] = (one for one in set(threading.enumerate()) - before if one.name == "anyfind-methods")
+    if ended == "question":
+        drawn.close()  # type: ignore[attr-defined]
+    else:
+        page.close()
+    worker.join(20)
+    assert not worker.is_alive()
+    comparison = rooms.comparison(("example", ""), intake.version, None)
+    states = {method.name: comparison.fitted(method) for method in comparison.methods}
+    assert states["tfidf"]
+    assert not states["word2vec"]
+    intake.close()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -34,6 +36,7 @@ class SlowSpace(FakeSpace):
     def __init__(self) -> None:
         self.batches: list[int] = []
         self.counted = 0
+        self.pause = 0.0
         self.going = threading.Event()
         self.going.set()
 
@@ -41,8 +44,13 @@ class SlowSpace(FakeSpace):
         self.counted += len(texts)
         return super().count_tokens(texts)
 
+    def prepare(self, modality: str, content: Any) -> Any:
+        time.sleep(self.pause)
+        return super().prepare(modality, content)
+
     def encode(self, modality: str, prepared: Sequence[Any]) -> np.ndarray:
         self.batches.append(len(prepared))
+        time.sleep(self.pause)
         self.going.wait(10)
         if modality == "text" and "fault" in prepared:
             raise RuntimeError("no")
@@ -290,6 +298,49 @@ class TestTogether:
         space.going.clear()
         error = refusal(running.address, {"model": "slow", "input": "a"}, 503)
         assert "took too long" in error["message"]
+
+    @pytest.mark.parametrize("kind", ["texts", "pictures"])
+    def test_many_quick_batches_take_too_long_as_well(
+        self,
+        slow: tuple[SlowSpace, Running],
+        served: Served,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: str,
+    ) -> None:
+        space, running = slow
+        monkeypatch.setattr(service_module, "MAX_ANSWER_SECONDS", 0.3)
+        space.pause = 0.05  # each is done before anybody looks
+        url = data_url(served.media / "red.png", "image/png")
+        given = ["a"] * 240 if kind == "texts" else [url] * 30
+        error = refusal(running.address, {"model": "slow", "input": given}, 503)
+        assert "took too long" in error["message"]
+        assert len(space.batches) < 10
+
+    @pytest.mark.parametrize("kind", ["texts", "pictures"])
+    def test_who_has_gone_is_not_worked_for(
+        self, slow: tuple[SlowSpace, Running], served: Served, kind: str
+    ) -> None:
+        space, running = slow
+        space.pause = 0.05
+        url = data_url(served.media / "red.png", "image/png")
+        given = ["a"] * 320 if kind == "texts" else [url] * 40
+        body = {"model": "slow", "input": given}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{running.address}/v1/embeddings", json=body, timeout=0.3)
+        time.sleep(0.5)
+        done = len(space.batches)
+        time.sleep(0.3)
+        assert len(space.batches) == done < 40
+
+    def test_a_body_that_never_ends_is_given_up(
+        self, slow: tuple[SlowSpace, Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service_module, "MAX_ANSWER_SECONDS", 0.2)
+        where = urlsplit(slow[1].address)
+        with socket.create_connection((where.hostname, where.port), timeout=5) as caller:
+            head = f"POST /v1/embeddings HTTP/1.1\r\nHost: {where.netloc}\r\n"
+            caller.sendall(f'{head}Content-Length: 1000\r\n\r\n{{"model":'.encode())
+            assert caller.recv(1_000).startswith(b"HTTP/1.1 503")
 
     def test_a_fault_is_told_without_its_inside(self, slow: tuple[SlowSpace, Running]) -> None:
         error = refusal(slow[1].address, {"model": "slow", "input": "fault"}, 500)
