@@ -18,8 +18,7 @@ from encoders import load_space
 from media import SUFFIXES, open_media
 from store.library import Library, Term
 from store.samples import add_samples, read_samples
-from tests.media.makers import make_film
-from tests.media.test_text import content, make_pdf
+from tests.media.makers import content, make_film, make_pdf
 
 SAMPLES = {sample.slug: sample for sample in read_samples()}
 FILMS = ("clip.mp4", "clip.mkv", "clip.webm", "clip.mov", "clip.avi")
