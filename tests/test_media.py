@@ -18,7 +18,7 @@ from encoders import load_space
 from media import SUFFIXES, open_media
 from store.library import Library, Term
 from store.samples import add_samples, read_samples
-from tests.media.makers import content, make_film, make_pdf
+from tests.media.makers import , make_film, make_pdf
 
 SAMPLES = {sample.slug: sample for sample in read_samples()}
 FILMS = ("clip.mp4", "clip.mkv", "clip.webm", "clip.mov", "clip.avi")
@@ -54,8 +54,8 @@ def make_text(path: Path) -> None:
             make_pdf(
                 path,
                 [
-                    content(*["Every household fills in a form about what it earned."] * 8),
-                    content(*BREAD),
+                    (*["Every household fills in a form about what it earned."] * 8),
+                    (*BREAD),
                 ],
             )
         case ".docx":
