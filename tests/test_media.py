@@ -18,7 +18,7 @@ from encoders import load_space
 from media import SUFFIXES, open_media
 from store.library import Library, Term
 from store.samples import add_samples, read_samples
-from tests.media.makers import , make_film, make_pdf
+from tests.media.makers import make_film, make_pdf, pdf_page
 
 SAMPLES = {sample.slug: sample for sample in read_samples()}
 FILMS = ("clip.mp4", "clip.mkv", "clip.webm", "clip.mov", "clip.avi")
@@ -54,8 +54,8 @@ def make_text(path: Path) -> None:
             make_pdf(
                 path,
                 [
-                    (*["Every household fills in a form about what it earned."] * 8),
-                    (*BREAD),
+                    pdf_page(*["Every household fills in a form about what it earned."] * 8),
+                    pdf_page(*BREAD),
                 ],
             )
         case ".docx":
