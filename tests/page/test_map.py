@@ -36,9 +36,12 @@ def test_hover_shows_and_click_opens(served: Served, visit: Any) -> None:
     page = visit(served)
     open_map(page)
     assert "9 items" in page.inner_text("#map .map-told")
-    at = place(page, "whistle")
-    page.mouse.move(at["x"], at["y"])
-    page.wait_for_selector("#map .tip:not([hidden])")
+    for _ in range(40):  # the view may still be moving into place
+        at = place(page, "whistle")
+        page.mouse.move(at["x"], at["y"])
+        page.wait_for_timeout(100)
+        if page.locator("#map .tip:not([hidden]) b:has-text('whistle')").count():
+            break
     assert page.inner_text("#map .tip b") == "whistle"
     assert page.get_attribute("#map .tip img", "src").startswith("preview/")
     page.mouse.click(at["x"], at["y"])
