@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from encoders.rounding import round_weights
 from encoders.weights import cache_dir
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Recipe:
     exact_convolutions: int = 0
     """So many convolutions at the start stay in float32 even so: a depthwise one on large maps
     can lose more in bfloat16 than all the rest."""
+    typical: Callable[[], Array] | None = None
+    """Makes inputs like those that will come. With them the other convolutions' weights are
+    rounded to bfloat16 so that no channel's mean shifts (rounding.py)."""
     eight_bit: Callable[[], torch.nn.Module] | None = None
     """Makes the same network with weights and activations rounded to eight bits, for processors
     that multiply these quickest; None: it would lose too much."""
@@ -169,6 +173,8 @@ def convert(recipe: Recipe, path: Path) -> None:
             example_input=torch.from_numpy(recipe.example),
             input=[openvino.PartialShape(shape)],
         )
+    if recipe.typical is not None and _has_bfloat16():
+        round_weights(model, recipe.typical(), recipe.exact_convolutions)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
         part = Path(folder)
@@ -197,9 +203,11 @@ def _keep_exact(path: Path, convolutions: int) -> None:
 
 def _suited(recipe: Recipe) -> Recipe:
     """The recipe for this processor."""
-    if recipe.eight_bit is None or not recipe.reduced_precision or not _has_bfloat16():
+    if not recipe.reduced_precision or not _has_bfloat16():
         return recipe
-    return replace(recipe, key=f"{recipe.key}-8bit", build=recipe.eight_bit)
+    if recipe.eight_bit is not None:
+        return replace(recipe, key=f"{recipe.key}-8bit", build=recipe.eight_bit)
+    return recipe if recipe.typical is None else replace(recipe, key=f"{recipe.key}-bf16")
 
 
 def _has_bfloat16() -> bool:

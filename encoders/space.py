@@ -35,8 +35,8 @@ class Space:
     is safe to call from several threads. The networks are loaded when they are first needed.
     """
 
-    batch_size = 32
-    """How many prepared pictures or sounds to encode at once."""
+    batch_size = max(32, 8 * (os.cpu_count() or 1))
+    """How many prepared pictures or sounds to encode at once: enough for all cores to have work."""
     modalities = frozenset({"image", "audio"})
     """What can be embedded beside text."""
     reads_text = True
