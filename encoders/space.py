@@ -16,7 +16,7 @@ from encoders.audio import FEATURES, audio_recipe, mel_blocks
 from encoders.embedded import embedded_clip
 from encoders.runtime import Network, Recipe, is_built, load_network
 from encoders.towers import Clip, SpaceError, open_clip_model
-from encoders.weights import Progress, fetch, read_manifest
+from encoders.weights import Progress, cache_dir, fetch, read_manifest
 
 if TYPE_CHECKING:
     from encoders.adapter import Adapter
@@ -46,6 +46,8 @@ class Space:
         self.name = clip.name
         self.dim = clip.dim
         self.version = f"{clip.version}{_own_adapter()}"
+        self.folder: Path | None = cache_dir() / "banks"
+        """Where what depends on the space alone is kept, for all libraries."""
         self.place = clip.place
         """Where sounds with these captions lie, for fitting an adapter (see fit_adapter)."""
         self._clip = clip

@@ -50,7 +50,8 @@ class Preprocess:
     def __call__(self, image: Image.Image) -> Array:
         """Resize and crop an RGB picture: uint8 (height, width, 3).
 
-        Equal to open_clip's `image_transform` up to the scaling of numbers, which the network does.
+        Equal to open_clip's `image_transform`, but for the scaling of numbers, which the network
+        does, and for the rounding of a value halfway between two.
         """
         from PIL import Image
 
@@ -61,15 +62,22 @@ class Preprocess:
         if self.resize_mode == "longest":
             scale = 1 / max(image.height / height, image.width / width)
             inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        else:  # torchvision's Resize truncates the longer side, so this does as well
-            short = min(image.width, image.height)
-            wide, high = int(width / self.crop), int(height / self.crop)
-            inner = (int(wide * image.width / short), int(high * image.height / short))
-        resized = image.resize(inner, filter_, reducing_gap=self.reducing_gap)
-        canvas = Image.new("RGB", (width, height), (self.fill_color,) * 3)
-        corner = (round((width - inner[0]) / 2), round((height - inner[1]) / 2))
-        canvas.paste(resized, corner)
-        return np.array(canvas)
+            resized = image.resize(inner, filter_, reducing_gap=self.reducing_gap)
+            canvas = Image.new("RGB", (width, height), (self.fill_color,) * 3)
+            corner = (round((width - inner[0]) / 2), round((height - inner[1]) / 2))
+            canvas.paste(resized, corner)
+            return np.array(canvas)
+        # torchvision's Resize truncates the longer side, so this does as well
+        short = min(image.width, image.height)
+        wide, high = int(width / self.crop), int(height / self.crop)
+        inner = (int(wide * image.width / short), int(high * image.height / short))
+        # of the resized picture only what is cut out is made
+        left, top = round((inner[0] - width) / 2), round((inner[1] - height) / 2)
+        across, down = image.width / inner[0], image.height / inner[1]
+        box = (left * across, top * down, (left + width) * across, (top + height) * down)
+        within = (*box[:2], min(box[2], image.width), min(box[3], image.height))
+        cut = image.resize((width, height), filter_, within, reducing_gap=self.reducing_gap)
+        return np.array(cut)
 
 
 @dataclass(frozen=True)

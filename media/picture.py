@@ -176,7 +176,8 @@ def _decode(path: Path, file: BinaryIO, reader: type[ImageFile.ImageFile]) -> Pi
         image.load()
         orientation = _orientation(image)
         content = _shrink(image)
-        image.close()
+        if content is not image:
+            image.close()
     if orientation in _TURNS:
         content = content.transpose(_TURNS[orientation])
     return Picture(content, *((height, width) if orientation >= 5 else (width, height)))
@@ -217,7 +218,7 @@ def _shrink(image: Image.Image) -> Image.Image:
             reduced.paste(band.reduce((factor, min(factor, band.height))), (0, top // factor))
     if scale < 1:
         return reduced.resize(size, _FILTER)
-    return reduced.copy() if reduced is image else reduced
+    return reduced
 
 
 def _span(image: Image.Image) -> tuple[float, float] | None:

@@ -52,16 +52,17 @@ class Background:
         texts: Sequence[str] | None = None,
         name: str = "background",
     ) -> None:
-        """Kept in `folder`, if one is given; worded as the space is usually asked, or as told."""
+        """Kept where the space keeps what all libraries share, else in `folder`, if one is given;
+        worded as the space is usually asked, or as told."""
         self._space = space
-        self._folder = folder
+        self._folder = space.folder or folder
         self._progress = progress
         self._wordings = wordings or read_wordings(space_kind(space.name))
         self._vectors: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
         self._texts = read_background() if texts is None else tuple(texts)
         self._name = name
-        about = [self._texts, dict(self._wordings), space.name, space.dim, NEAREST]
+        about = [self._texts, dict(self._wordings), space.name, space.version, space.dim, NEAREST]
         self.key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]
         """Names the bank: standings under another key are of other queries."""
 
@@ -107,8 +108,10 @@ class Background:
         if path is not None:
             stacked = np.stack([vectors[tower] for tower in self._wordings])
             with contextlib.suppress(OSError):  # then it is encoded again another time
-                for old in path.parent.glob(f"{self._name}-*"):
-                    old.unlink()
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if self._space.folder is None:  # nobody else's
+                    for old in path.parent.glob(f"{self._name}-*"):
+                        old.unlink()
                 write_whole(path, lambda part: _save(part, stacked))
         if self._progress:
             self._progress(what, 1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ class FakeSpace:
     name = "fake"
     dim = 16
     version = ""
+    folder: Path | None = None
     modalities = frozenset({"image", "audio"})
     reads_text = True
     batch_size = 16

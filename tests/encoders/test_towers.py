@@ -92,8 +92,10 @@ def test_preprocessing_equals_open_clips(mode, interpolation, size):
     theirs = image_transform(
         64, is_train=False, mean=mean, std=std, resize_mode=mode, interpolation=interpolation
     )(picture(*size))
-    normal = (ours / 255 - np.array(mean)) / np.array(std)
-    np.testing.assert_allclose(normal.transpose(2, 0, 1), theirs.numpy(), atol=1e-5)
+    wanted = 255 * (theirs.numpy().transpose(1, 2, 0) * np.array(std) + np.array(mean))
+    off = np.abs(ours - wanted)
+    assert off.max() < 1.01, "where a value lies between two, either may be taken"
+    assert (off > 0.01).mean() < 0.01
 
 
 @pytest.mark.parametrize("name", ["nonsense", "local-dir:/nowhere", "No-Such-Model/weights"])
