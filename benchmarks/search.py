@@ -123,6 +123,8 @@ class NamedSpace:
 
     name = "embedded"
     modalities = frozenset({"image"})
+    reads_text = True
+    folder: Path | None = None
     batch_size = 16
 
     version = "benchmark"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from store.products import products
+
 LENGTH = 256  # numbers kept of a row; half as many lose a right answer in thirty
 AT_ONCE = 16_384  # rows shortened at a time
 
@@ -31,7 +33,7 @@ class Coarse:
 
     def products(self, query: np.ndarray) -> np.ndarray:
         """About the dot products of the rows with a vector (dim,): float32 (n,)."""
-        return np.asarray(np.vecdot(self.rows, query @ self.to_query) + query @ self.mean)
+        return np.asarray(products(self.rows, query @ self.to_query) + query @ self.mean)
 
 
 def shorten(vectors: np.ndarray, sample: np.ndarray, queries: np.ndarray) -> Coarse:

@@ -20,6 +20,7 @@ import numpy as np
 from store.background import Background, above, correct, typical
 from store.catalogue import Catalogue
 from store.coarse import Coarse, shorten
+from store.products import products
 from store.records import Progress
 from store.scores import PRIOR, moments
 from store.streams import STREAMS
@@ -315,13 +316,13 @@ class Matrix:
         if only is not None:
             chosen = np.flatnonzero(np.isin(view.rows[:, 1], only))
             plain = _chosen_cosines(view.vectors, chosen, vector)
-            sample = _cosines(view.vectors[view.sample], vector)
+            sample = products(view.vectors[view.sample], vector)
         elif len(view.living) > COARSE_FROM and not thorough:
             chosen, sample = self._candidates(view, vector, k + len(without), words)
             plain = _chosen_cosines(view.vectors, chosen, vector)
         else:
             chosen = np.arange(len(view.rows))
-            plain = _cosines(view.vectors, vector)
+            plain = products(view.vectors, vector)
             sample = plain[view.sample]
         cosines, standing = plain, view.standing[chosen]
         if words:
@@ -357,7 +358,7 @@ class Matrix:
         likely = coarse.products(vector)[:known]
         late = view.sample[view.sample >= known]
         sample = np.concatenate(
-            [likely[view.sample[view.sample < known]], _cosines(view.vectors[late], vector)]
+            [likely[view.sample[view.sample < known]], products(view.vectors[late], vector)]
         )
         if words:
             likely = correct(likely, view.standing[:known])
@@ -418,28 +419,19 @@ class Matrix:
     def moments(self, vector: np.ndarray, words: bool = False) -> tuple[float, float]:
         """Mean and spread of the query's cosines, as `search` takes them."""
         view = self._view
-        cosines = _cosines(view.vectors[view.sample], vector)
+        cosines = products(view.vectors[view.sample], vector)
         if words and self._background is not None:
             return moments(correct(cosines, view.standing[view.sample]), view.prior)
         return moments(cosines)
 
 
 def _chosen_cosines(rows: np.ndarray, chosen: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """`_cosines` of some rows, by their places; few are copied at a time."""
+    """`products` of some rows, by their places; few are copied at a time."""
     parts = [
-        _cosines(rows[chosen[start : start + AT_ONCE]], vector)
+        products(rows[chosen[start : start + AT_ONCE]], vector)
         for start in range(0, len(chosen), AT_ONCE)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-
-def _cosines(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Dot products of unit rows (n, dim) with a unit vector (dim,): float32 (n,).
-
-    `rows @ vector` takes three times as long (measured), and its threads wait for each other where
-    the processors are busy, as they are while media are being added.
-    """
-    return np.asarray(np.vecdot(rows, vector))
 
 
 def _matches(numbers: np.ndarray, cosines: np.ndarray, higher: np.ndarray | None) -> list[Match]:
