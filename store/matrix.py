@@ -31,7 +31,7 @@ SAMPLE = 4096  # rows that mean and spread of a large collection are taken from
 COARSE_FROM = 20_000
 """Segments from which on a short copy is searched first (benchmarks/search.py)."""
 AT_ONCE = 16_384  # chosen rows read at a time
-CANDIDATES = 2_500  # segments that are then compared in full
+CANDIDATES = 1_500  # segments that are then compared in full
 CHECKED = 16  # rows compared with the catalogue when opening
 
 
