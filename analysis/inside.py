@@ -20,12 +20,12 @@ from PIL import Image, ImageFilter, ImageOps
 
 from encoders.anchors import IMAGE_DIM, SOUND_DIM, WORDS_DIM, shipped_anchors
 from encoders.space import SpaceError
-from store.background import read_background
+from store.background import Background, read_background
 from store.library import Item, Library, LibraryError
 from store.records import Progress
 from store.search import middle
 from store.streams import STREAMS
-from store.wordings import encode_queries, read_wordings, space_kind
+from store.wordings import read_wordings, space_kind
 from store.words import IDLE
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +33,6 @@ Array = np.ndarray[Any, Any]
 MOST_TEXT = 20_000  # characters that are read of a text
 NEIGHBOURS = 10  # items near a concept that tell how much it is near to all
 ARTICLE = re.compile("^(an?|the) ")
-AT_ONCE = 512  # concepts encoded at a time
 SAMPLE = 2_000  # items that are looked at for this
 LEAST_ITEMS = 8  # with fewer, a concept's nearness to all says nothing
 
@@ -313,20 +312,16 @@ class Concepts:
 
     def _encode(self, tower: str) -> tuple[list[str], Array]:
         anchors = shipped_anchors()
-        bank = anchors.sound if tower == "audio" else anchors.image
+        known = anchors.sound if tower == "audio" else anchors.image
         once: dict[str, str] = {}
-        for name in (*read_background(), *bank.names):  # "a cat" and "cat" are one
+        for name in (*read_background(), *known.names):  # "a cat" and "cat" are one
             once.setdefault(ARTICLE.sub("", name.casefold()), name)
         names = list(once.values())
         space = self._library.space
         wordings = {tower: read_wordings(space_kind(space.name))[tower]}
-        rows = []
-        for start in range(0, len(names), AT_ONCE):
-            if self._progress:
-                self._progress("Reading the names of things", start, len(names))
-            part = names[start : start + AT_ONCE]
-            rows.append(encode_queries(space, part, wordings)[tower])
-        return names, np.concatenate(rows)
+        folder = self._library.data / "vectors"
+        bank = Background(space, folder, self._progress, wordings, names, f"names-{tower}")
+        return names, bank.vectors(tower)
 
 
 def nearest_concepts(

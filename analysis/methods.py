@@ -9,7 +9,6 @@ them (ORB, as visual words). And, of both, the vectors of a library's space.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import math
 import re
 import time
@@ -18,12 +17,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from encoders.towers import SpaceError
+from encoders.words import read_vectors
 from store.records import LibraryError, Progress
 from store.words import IDLE
 
@@ -346,57 +348,31 @@ class WordFile(MeanOfWords):
         super().__init__()
         self.title = f"Word vectors of {path.name}"
         self.sees = "Vectors of words that somebody trained on other texts; a text is their mean."
-        self._vectors = read_vectors(path, self.MOST_WORDS, self.MOST_DIM)
+        self._vectors = self._read(path)
+
+    def _read(self, path: Path) -> Any:
+        """The first vectors of the file, as gensim's KeyedVectors."""
+        from gensim.models import KeyedVectors
+
+        try:
+            rows = list(islice(read_vectors(path.expanduser()), self.MOST_WORDS))
+            if not rows or len(rows[0][1]) > self.MOST_DIM:
+                raise SpaceError(f"{len(rows):,} words")
+        except (SpaceError, OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
+            raise LibraryError(
+                f'"{path.name}" holds no vectors of words that can be used ({error}): give a file '
+                "of GloVe or word2vec, as text or binary."
+            ) from error
+        vectors = KeyedVectors(len(rows[0][1]))
+        words = [word.decode("utf-8", "replace") for word, _ in rows]
+        vectors.add_vectors(words, np.stack([vector for _, vector in rows]))
+        return vectors
 
     def fit(self, gallery: Sequence[str], progress: Progress | None = None) -> None:
         """Encode the gallery."""
         if progress:
             progress("Reading passages", 0, 0)
         self._encode_gallery(gallery)
-
-
-def read_vectors(path: Path, most_words: int, most_dim: int) -> Any:
-    """The first vectors of a GloVe or word2vec file, as gensim's KeyedVectors. LibraryError for
-    what is none."""
-    from gensim.models import KeyedVectors
-
-    try:
-        path = path.expanduser()
-        with _open_plain(path) as file:
-            head, first = file.readline(10_000), file.readline(200_000)
-        counts = head.split()
-        headed = len(counts) == 2 and all(count.isdigit() for count in counts)
-        dim = int(counts[1]) if headed else len(counts) - 1
-        if not 2 <= dim <= most_dim:
-            raise ValueError(f"its rows hold {dim:,} numbers")
-        binary = headed and not _is_row(first, dim)
-        return KeyedVectors.load_word2vec_format(
-            str(path),
-            binary=binary,
-            no_header=not headed,
-            limit=most_words,
-            unicode_errors="replace",
-        )
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise LibraryError(f'"{path.name}" cannot be read: {reason}.') from error
-    except (ValueError, EOFError, MemoryError, RuntimeError, IndexError, zlib.error) as error:
-        raise LibraryError(
-            f'"{path.name}" holds no vectors of words ({error}): give a file of GloVe or word2vec, '
-            "as text or binary."
-        ) from error
-
-
-def _open_plain(path: Path) -> Any:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-
-
-def _is_row(line: bytes, dim: int) -> bool:
-    """Whether it is a word and so many numbers, as text."""
-    _, *numbers = line.split()[-dim - 1 :] or [b""]
-    with contextlib.suppress(ValueError):
-        return len([float(number) for number in numbers]) == dim
-    return False
 
 
 def _hash_word(word: str) -> int:

@@ -163,6 +163,13 @@ def words_of(text: str) -> list[str]:
     return WORDS.findall(text) or [text.strip() or "?"]
 
 
+def read_vectors(file: Path) -> Rows:
+    """The words of a file of GloVe's or Word2Vec's, as bytes, with their vectors float32 (dim,), in
+    its order. SpaceError for a damaged file."""
+    with _open(file) as source:
+        yield from (_read_binary if _is_binary(file) else _read_text)(source, file)
+
+
 def _convert(form: str, file: Path, progress: Progress | None) -> Path:
     """The folder that holds the file's words, made where it is not there yet."""
     state = file.stat()
@@ -189,7 +196,8 @@ def _write(form: str, file: Path, part: Path, progress: Progress | None) -> None
     digest, hashes, count = hashlib.sha256(), [], 0
     total = None
     with _open(file) as source, (made / "vectors.f32").open("wb") as out:
-        rows = (_read_binary if _is_binary(form, file) else _read_text)(source, file)
+        binary = form != "glove" and _is_binary(file)
+        rows = (_read_binary if binary else _read_text)(source, file)
         waiting: list[Array] = []
         for word, vector in rows:
             hashes.append(_hash(word))
@@ -243,10 +251,8 @@ def _position(source: Any) -> int:
     return int(raw.tell())
 
 
-def _is_binary(form: str, file: Path) -> bool:
+def _is_binary(file: Path) -> bool:
     """Whether numbers follow the first word as bytes: those of a text are digits."""
-    if form == "glove":
-        return False
     try:
         with _open(file) as source:
             source.readline(LONGEST_LINE)
@@ -259,18 +265,20 @@ def _is_binary(form: str, file: Path) -> bool:
 
 def _read_text(source: IO[bytes], file: Path) -> Rows:
     """Words and vectors of a text file, with or without a first line that counts them."""
-    dim, line = 0, 0
+    dim, line, told, found = 0, 0, 0, 0
     while True:
         try:
             raw = source.readline(LONGEST_LINE)
         except BROKEN as error:
             raise _broken(file, str(error)) from error
         if not raw:
+            if found < told:
+                raise _broken(file, f"it ends after {found} of {told} words")
             return
         line += 1
         fields = raw.rstrip().split(b" ")
         if line == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-            dim = int(fields[1])
+            told, dim = int(fields[0]), int(fields[1])
             continue
         if not raw.strip():
             continue
@@ -278,6 +286,7 @@ def _read_text(source: IO[bytes], file: Path) -> Rows:
         if not 0 < dim <= MOST_DIMENSIONS or len(fields) <= dim:
             raise _broken(file, f"line {line} is not a word and {dim or 'its'} numbers")
         try:
+            found += 1
             # some of GloVe's words hold spaces
             yield b" ".join(fields[:-dim]), np.array(fields[-dim:], dtype=np.float32)
         except ValueError as error:
