@@ -68,7 +68,7 @@ def read_things(library: Library, terms: Sequence[Term]) -> list[Thing]:
 
 def reads_words(library: Library) -> bool:
     """Whether the library's space has a tower for words, as most have."""
-    return bool(getattr(library.space, "reads_text", True))
+    return library.space.reads_text
 
 
 def _read(library: Library, term: Term, towers: Sequence[str]) -> Thing:

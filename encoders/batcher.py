@@ -53,8 +53,6 @@ class Batcher:
         self._queues: dict[str, queue.Queue[Job | None]] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-        self.batches = 0
-        """How many batches there have been."""
 
     def submit(self, tower: str, prepared: Sequence[Any]) -> Future[Array]:
         """The vectors to come, float32 (n, dim), of at most `space.batch_size` prepared inputs.
@@ -130,7 +128,6 @@ class Batcher:
     def _encode(self, tower: str, jobs: list[Job]) -> None:
         if not jobs:
             return
-        self.batches += 1
         try:
             rows = self._space.encode(tower, [one for job in jobs for one in job.prepared])
         except Exception as error:
