@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.test_cli import run
+from tests.commands import run
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
+def data(samples, tmp_path_factory) -> Path:
     """A library with the samples."""
-    folder = tmp_path_factory.mktemp("data")
-    run("samples", data=folder)
-    return folder
+    return shutil.copytree(samples, tmp_path_factory.mktemp("data") / "samples")
 
 
 def titles(row: dict) -> set[str]:

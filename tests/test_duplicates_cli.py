@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from store.samples import read_samples
-from tests.test_cli import run
+from tests.commands import run
 
 SAMPLES = {sample.slug: sample for sample in read_samples()}
 

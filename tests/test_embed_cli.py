@@ -15,9 +15,9 @@ from encoders import load_space
 from encoders.anchors import DIM
 from store.export import Block, embed_files, embed_lines, write_vectors
 from store.library import LibraryError
+from tests.commands import ROOT, run
 from tests.fakes import FakeSpace
 from tests.media import makers
-from tests.test_cli import ROOT, run
 
 
 @pytest.fixture(scope="module")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from encoders.anchors import DIM
 from store.samples import read_samples
-from tests.test_cli import run
+from tests.commands import run
 
 TITLES = {sample.slug: sample.title for sample in read_samples()}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    assert "added" in run("samples", data=folder).stdout
-    return folder
+def data(samples, tmp_path_factory) -> Path:
+    """A library with the samples."""
+    return shutil.copytree(samples, tmp_path_factory.mktemp("data") / "samples")
 
 
 @pytest.fixture(scope="module")

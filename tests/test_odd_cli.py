@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import ROOT, SAMPLES, run
+from store.samples import read_samples
+from tests.commands import ROOT, run
 
+SAMPLES = {sample.slug: sample for sample in read_samples()}
 PICTURES = ("cat", "persian_cat", "siamese_cat", "rocket", "coffee", "temple", "dahlia", "coins")
 
 

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from encoders import load_space
 from store.evaluation import evaluate
 from store.library import Library, LibraryError, Term
+from tests.commands import run
 from tests.media import makers
-from tests.test_cli import run
 
 MODEL = "test_resnet.r160_in1k"
 WORDS = ["the", "of", "dog", "puppy", "cat", "rocket", "moon", "sea", "ship"]

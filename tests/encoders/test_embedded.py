@@ -12,7 +12,8 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
-from encoders import load_space
+from benchmarks.retrieval import remember
+from encoders import embedded, load_space
 from encoders.anchors import DIM, attend, shipped_anchors
 from encoders.embedded import FAST_PREPROCESS, PREPROCESS, build_clip, encode_words, place
 from encoders.towers import image_module, text_module
@@ -25,6 +26,12 @@ TEXTS = ["a dog", "footsteps on gravel", "Un chat noir dort sur le canapé."]
 @pytest.fixture(scope="module")
 def space():
     return load_space()
+
+
+@pytest.fixture(scope="module")
+def words():
+    """`encode_words`, which reads the thousands of anchors' names once for all tests."""
+    return remember(encode_words)
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +64,12 @@ def test_running_the_text_tower_fast_keeps_its_vectors(clip, space):
     assert (space.encode_texts(TEXTS) * exact).sum(1).min() > 0.999
 
 
-def test_a_text_is_its_attention_to_the_anchors_written_plainly(space):
+def test_a_text_is_its_attention_to_the_anchors_written_plainly(space, words):
     anchors = shipped_anchors()
-    text = encode_words(TEXTS[:1])
+    text = words(TEXTS[:1])
     captions = np.mean(
         [
-            encode_words([wording.format(name) for name in anchors.sound.names])
+            words([wording.format(name) for name in anchors.sound.names])
             for wording in ("{}", "the sound of {}", "{} sound")
         ],
         axis=0,
@@ -70,7 +77,7 @@ def test_a_text_is_its_attention_to_the_anchors_written_plainly(space):
     captions /= np.linalg.norm(captions, axis=1, keepdims=True)
     parts = []
     for bank, texts, temperature in (
-        (anchors.image, encode_words(anchors.image.names), 0.12),
+        (anchors.image, words(anchors.image.names), 0.12),
         (anchors.sound, captions, 0.15),
     ):
         powers = [math.exp(float(text[0] @ other) / temperature) for other in texts]
@@ -173,7 +180,8 @@ def test_texts_are_told_apart_by_what_the_networks_cannot_see(space):
     assert gold @ cheaper > gold @ metal + 0.1
 
 
-def test_a_new_caption_lies_near_the_anchors_that_it_is_like():
+def test_a_new_caption_lies_near_the_anchors_that_it_is_like(words, monkeypatch):
+    monkeypatch.setattr(embedded, "encode_words", words)
     known, new, other = place(["a dog barking", "my dog Rex barks", "a piano"])
     near = np.linalg.norm(known - new)
     assert near < np.linalg.norm(other - new)

@@ -30,6 +30,7 @@ ARGUMENTS = [
     "--no-first-run",
     "--mute-audio",
 ]
+DESK = {"width": 1280, "height": 800}
 XSS = '"><img src=x onerror="document.title=1"> ${document.title=2} `{{title}}`.png'
 
 
@@ -100,21 +101,86 @@ def browser() -> Iterator[Any]:
         yield chromium
 
 
+class Window:
+    """A page that one test after the other loads anew.
+
+    Building the page takes Chromium a second, and two in a context that has not compiled its
+    scripts yet. What a load does not renew is cleared: what is stored, sizes, colours, routes.
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self.context = browser.new_context(viewport=DESK)
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+
+    def renew(self, viewport: dict[str, int], color_scheme: str) -> None:
+        self.page.set_viewport_size(viewport)
+        self.page.emulate_media(color_scheme=color_scheme)
+        self.page.mouse.move(0, 0)
+
+    def clear(self) -> None:
+        """Leave no other page, no sound, no wish to be told and nothing stored behind."""
+        for page in self.context.pages:
+            if page != self.page:
+                page.close()
+        self.page.unroute_all()
+        self.page.evaluate("() => { sessionStorage.clear(); localStorage.clear(); }")
+        self.page.goto("about:blank")
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+
+
+@pytest.fixture(scope="session")
+def window(browser: Any) -> Window:
+    return Window(browser)
+
+
+class Watch:
+    """What pages ask of others, and their scripts' errors."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.faults: list[str] = []
+
+    def request(self, request: Any) -> None:
+        self.asked.append(request.url)
+
+    def error(self, error: Any) -> None:
+        self.faults.append(str(error))
+
+    def check(self) -> None:
+        """Nothing was asked of other hosts, and no script failed."""
+        urls = [url for url in self.asked if not url.startswith(("data:", "blob:", "about:"))]
+        assert {urlsplit(url).hostname for url in urls} <= {"127.0.0.1"}
+        assert self.faults == []
+        self.asked.clear()
+
+
 @contextmanager
-def visits(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a page in a fresh context; afterwards: nothing asked of others, no script failed."""
+def visits(browser: Any, window: Window | None = None) -> Iterator[Callable[..., Any]]:
+    """Opens pages; afterwards: nothing asked of others, no script failed.
+
+    The first is loaded into the window if there is one, and others, or those that want more than
+    a size or dark colours, have a fresh context of their own.
+    """
     contexts: list[Any] = []
-    asked: list[str] = []
-    faults: list[str] = []
+    watch = Watch()
+    free = window
 
     def go(served: Served, *, ready: str = "#results .answer", **options: Any) -> Any:
-        options.setdefault("viewport", {"width": 1280, "height": 800})
-        context = browser.new_context(**options)
-        context.set_default_timeout(15_000)
-        contexts.append(context)
-        context.on("request", lambda request: asked.append(request.url))
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        nonlocal free
+        viewport = options.pop("viewport", DESK)
+        color_scheme = options.pop("color_scheme", "light")
+        if free is not None and not options:
+            context, page, free = free.context, free.page, None
+            window.renew(viewport, color_scheme)
+        else:
+            context = browser.new_context(viewport=viewport, color_scheme=color_scheme, **options)
+            context.set_default_timeout(15_000)
+            contexts.append(context)
+            page = context.new_page()
+        context.on("request", watch.request)
+        page.on("pageerror", watch.error)
         page.goto(served.address)
         page.wait_for_selector(ready)
         return page
@@ -122,14 +188,16 @@ def visits(browser: Any) -> Iterator[Callable[..., Any]]:
     yield go
     for context in contexts:
         context.close()
-    hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
-    assert hosts <= {"127.0.0.1"}
-    assert faults == []
+    if window is not None and free is None:
+        window.clear()
+        window.context.remove_listener("request", watch.request)
+        window.page.remove_listener("pageerror", watch.error)
+    watch.check()
 
 
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[..., Any]]:
-    with visits(browser) as go:
+def visit(browser: Any, window: Window) -> Iterator[Callable[..., Any]]:
+    with visits(browser, window) as go:
         yield go
 
 
