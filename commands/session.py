@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from encoders.space import Space
     from store.library import Hit, Library, Report
 
+LONG = 5.0  # seconds, from which on work is told of where no bar can be shown
+
 Data = Annotated[
     Path | None,
     typer.Option(help="Folder of the library [ANYFIND_DATA].", show_default="user data"),
@@ -114,8 +116,11 @@ def print_hits(library: Library, hits: list[Hit], as_json: bool, skipped: int = 
             print(f"     {hit.path}")
             if hit.text:
                 print(f"     {textwrap.shorten(hit.text, 160, placeholder='…')}")
-    if not hits and not library.count():
-        say("The library is empty: add files with `index PATH...`, or try `samples`.")
+    if not hits:
+        if library.count():
+            say("Nothing in the library fits these filters, or so much of it was skipped.")
+        else:
+            say("The library is empty: add files with `index PATH...`, or try `samples`.")
 
 
 def nothing_usable(report: Report) -> bool:
@@ -138,12 +143,14 @@ def fail(sentence: str) -> None:
 class Bars:
     """Progress bars on stderr, one for each thing that is being done; none for what is quick.
 
+    Where stderr is no terminal, what takes longer than that is told in a line.
     An instance is a `Progress`: call it with (what, done, total); a total of 0 is not known yet.
     """
 
     def __init__(self) -> None:
         self._progress: Any = None
         self._tasks: dict[str, Any] = {}
+        self._waiting: dict[str, threading.Timer] = {}
         self._lock = threading.RLock()  # the library reports from threads of its own
 
     def __enter__(self) -> Bars:
@@ -154,10 +161,22 @@ class Bars:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         with self._lock:
+            if not sys.stderr.isatty():
+                self._tell(what, 0 < total <= done)
+                return
             bars = self._bars()
             if what not in self._tasks:
                 self._tasks[what] = bars.add_task(what, total=None)
             bars.update(self._tasks[what], completed=done, total=total or None)
+
+    def _tell(self, what: str, ended: bool) -> None:
+        if ended and what in self._waiting:
+            self._waiting[what].cancel()
+        elif not ended and what not in self._waiting:
+            timer = threading.Timer(LONG, say, [f"{what} ..."])
+            timer.daemon = True
+            timer.start()
+            self._waiting[what] = timer
 
     def stop(self) -> None:
         """Take the bars off the screen; the next thing that is reported brings them back."""
@@ -166,6 +185,9 @@ class Bars:
                 self._progress.stop()
             self._progress = None
             self._tasks = {}
+            for timer in self._waiting.values():
+                timer.cancel()
+            self._waiting = {}
 
     def print(self, line: str) -> None:
         """Print a line above the bars."""

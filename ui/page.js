@@ -369,7 +369,9 @@
   // ---- cards: open, walk with the arrow keys, play one at a time ----
   function cards(element) {
     element.addEventListener("click", (event) => {
-      const button = event.target.closest(".open");
+      // a hit's name opens it as well as its picture
+      const named = event.target.closest("[data-id] .name")?.closest("[data-id]");
+      const button = event.target.closest(".open") || (named && one(".open", named));
       const node = event.target.closest("[data-node]");
       if (button) view(button, element, node?.dataset.node);
     });

@@ -356,3 +356,13 @@ def test_an_empty_library_says_what_to_do(serve: Serve, visit: Any) -> None:
     assert "Your library is empty" in page.inner_text("#results")
     page.click("#results [data-tab]")
     page.wait_for_selector("#drop", state="visible")
+
+
+def test_a_name_opens_its_item(served, visit):
+    page = visit(served)
+    search(page, "red")
+    for kind in (".tile", ".sound"):
+        page.locator(f"#results {kind} .name").first.click()
+        page.wait_for_selector("#viewer[open]")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#viewer", state="hidden")
