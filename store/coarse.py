@@ -14,7 +14,7 @@ import numpy as np
 
 from store.products import products
 
-LENGTH = 192  # numbers kept of a row; half as many lose a right answer in thirty
+LENGTH = 192  # numbers kept of a row; one right answer in a thousand is lost (benchmarks/search.py)
 AT_ONCE = 16_384  # rows shortened at a time
 
 
