@@ -148,7 +148,7 @@ def test_what_cannot_be_sorted_is_said(serve: Serve, visit: Any) -> None:
     page = open_tab(visit(served))
     assert "Your library is empty" in page.inner_text("#shelves")
     sort(page, "red")
-    assert "nothing of this kind" in page.inner_text("#shelves")
+    page.wait_for_selector("#shelves :text('nothing of this kind')")
     sort(page, " , , ")
     assert "no labels" in page.inner_text("#shelves .say")
     page.click(".wordings summary")
