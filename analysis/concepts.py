@@ -52,7 +52,7 @@ def read_concepts() -> tuple[str, ...]:
 class Concepts:
     """Strengths of the vocabulary's concepts for things of a library.
 
-    The vocabulary is encoded once for each space, and kept in the library's folder. A space that
+    The vocabulary is encoded once for each space, and kept (store.background). A space that
     reads no words has none.
     """
 

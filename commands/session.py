@@ -118,7 +118,7 @@ def print_hits(library: Library, hits: list[Hit], as_json: bool, skipped: int = 
                 print(f"     {textwrap.shorten(hit.text, 160, placeholder='…')}")
     if not hits:
         if library.count():
-            say("Nothing in the library fits these filters, or so much of it was skipped.")
+            say("Nothing in the library fits, or nothing comes after what was skipped.")
         else:
             say("The library is empty: add files with `index PATH...`, or try `samples`.")
 
@@ -143,7 +143,7 @@ def fail(sentence: str) -> None:
 class Bars:
     """Progress bars on stderr, one for each thing that is being done; none for what is quick.
 
-    Where stderr is no terminal, what takes longer than that is told in a line.
+    Where stderr is no terminal, what takes longer than LONG is told in a line.
     An instance is a `Progress`: call it with (what, done, total); a total of 0 is not known yet.
     """
 

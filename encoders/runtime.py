@@ -108,10 +108,9 @@ class OpenVinoNetwork:
         path = _path(recipe)
         if not path.exists():
             convert(recipe, path)
-        reduced = recipe.reduced_precision and _has_bfloat16()
         options = {
             "CACHE_DIR": str(path.parent / "compiled"),
-            "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if _reduces(recipe) else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT" if recipe.chunk else "LATENCY",
         }
         compiled = _core().compile_model(path, "CPU", options)
@@ -173,7 +172,7 @@ def convert(recipe: Recipe, path: Path) -> None:
             example_input=torch.from_numpy(recipe.example),
             input=[openvino.PartialShape(shape)],
         )
-    if recipe.typical is not None and _has_bfloat16():
+    if recipe.typical is not None and _reduces(recipe):
         round_weights(model, recipe.typical(), recipe.exact_convolutions)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
@@ -203,17 +202,20 @@ def _keep_exact(path: Path, convolutions: int) -> None:
 
 def _suited(recipe: Recipe) -> Recipe:
     """The recipe for this processor."""
-    if not recipe.reduced_precision or not _has_bfloat16():
+    if not _reduces(recipe):
         return recipe
     if recipe.eight_bit is not None:
         return replace(recipe, key=f"{recipe.key}-8bit", build=recipe.eight_bit)
     return recipe if recipe.typical is None else replace(recipe, key=f"{recipe.key}-bf16")
 
 
-def _has_bfloat16() -> bool:
+def _reduces(recipe: Recipe) -> bool:
+    """Whether the network runs in bfloat16 here."""
     # All processors that have bfloat16 have quick eight-bit products as well (AVX512-VNNI, AMX);
     # on older ones these can overflow, which OpenVINO does not guard against.
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return recipe.reduced_precision and "BF16" in _core().get_property(
+        "CPU", "OPTIMIZATION_CAPABILITIES"
+    )
 
 
 def _path(recipe: Recipe) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import zlib
@@ -46,14 +47,17 @@ class Space:
         self.name = clip.name
         self.dim = clip.dim
         self.version = f"{clip.version}{_own_adapter()}"
-        self.folder: Path | None = cache_dir() / "banks"
-        """Where what depends on the space alone is kept, for all libraries."""
         self.place = clip.place
         """Where sounds with these captions lie, for fitting an adapter (see fit_adapter)."""
         self._clip = clip
         self._progress = progress
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where what depends on the space alone is kept, for all libraries."""
+        return cache_dir() / "banks" / hashlib.sha256(self.name.encode()).hexdigest()[:12]
 
     def build(self) -> None:
         """Fetch and convert now what the networks need; nothing to do when all is cached.

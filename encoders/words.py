@@ -87,7 +87,6 @@ class WordSpace(Space):
             ) from error
         self.name = f"{form}:{file}"
         self.version = f"1-{card['digest']}"
-        self.folder = cache_dir() / "banks"
         self.place = None
         # the sum of 1 / place over all places, by which Zipf's law divides
         self._harmonic = np.log(card["words"]) + 0.5772

@@ -176,7 +176,7 @@ def _decode(path: Path, file: BinaryIO, reader: type[ImageFile.ImageFile]) -> Pi
         image.load()
         orientation = _orientation(image)
         content = _shrink(image)
-        if content is not image:
+        if content is not image:  # else that would take its pixels away
             image.close()
     if orientation in _TURNS:
         content = content.transpose(_TURNS[orientation])

@@ -52,10 +52,10 @@ class Background:
         texts: Sequence[str] | None = None,
         name: str = "background",
     ) -> None:
-        """Kept where the space keeps what all libraries share, else in `folder`, if one is given;
-        worded as the space is usually asked, or as told."""
+        """Worded as the space is usually asked, or as told. Kept if a `folder` is given: there, or
+        where the space keeps what all libraries share."""
         self._space = space
-        self._folder = space.folder or folder
+        self._folder = folder and (space.folder or folder)
         self._progress = progress
         self._wordings = wordings or read_wordings(space_kind(space.name))
         self._vectors: dict[str, np.ndarray] = {}
@@ -109,9 +109,8 @@ class Background:
             stacked = np.stack([vectors[tower] for tower in self._wordings])
             with contextlib.suppress(OSError):  # then it is encoded again another time
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if self._space.folder is None:  # nobody else's
-                    for old in path.parent.glob(f"{self._name}-*"):
-                        old.unlink()
+                for old in path.parent.glob(f"{self._name}-*"):
+                    old.unlink()
                 write_whole(path, lambda part: _save(part, stacked))
         if self._progress:
             self._progress(what, 1, 1)

@@ -241,3 +241,19 @@ def test_similar_knows_nothing_of_the_bank(
     assert all(hit.sure is None for hit in library.similar(item.id))
     red = FakeSpace().encode_texts(["red"])[0]
     assert all(hit.sure is None for hit in library.nearest(red))
+
+
+def test_libraries_share_the_bank_of_a_space(tmp_path: Path) -> None:
+    space = CountingSpace()
+    space.folder = tmp_path / "of the space"
+    Background(space).vectors("image")
+    assert not space.folder.exists(), "nothing is kept where no folder is given"
+    Background(space, tmp_path / "one").vectors("image")
+    Background(space, tmp_path / "other").vectors("image")
+    assert space.calls == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["of the space"]
+    newer = CountingSpace()
+    newer.folder, newer.version = space.folder, "2"
+    Background(newer, tmp_path / "one").vectors("image")
+    assert newer.calls == 1
+    assert len(list(space.folder.iterdir())) == 1, "that of the version before is gone"
