@@ -18,6 +18,9 @@ from .medium import Media, MediaError, Medium, Segment, check_size
 
 LONGEST_SIDE = 1024  # pixels, of the content
 THUMBNAIL_SIDE = 384  # pixels, of the preview
+# A JPEG is decoded at a half, a quarter or an eighth where it keeps so many pixels along its
+# shorter side. Photographs of 300 are found as well as whole ones by a network that sees 320.
+SHORTEST_SIDE = 300
 
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib"),
@@ -80,7 +83,7 @@ class Picture(Media):
 
     def preview(self) -> Image.Image:
         scale = THUMBNAIL_SIDE / max(self.image.size)
-        if scale >= 1:
+        if scale > 0.9:  # so few pixels more are not worth a blurred copy
             return self.image.copy()
         width, height = (max(1, round(side * scale)) for side in self.image.size)
         # halved by plain means while it is larger: in half the time, and it looks the same
@@ -187,7 +190,8 @@ def _draft(image: ImageFile.ImageFile) -> None:
     """Let the JPEG decoder scale down by 8, 4 or 2 where enough is left for the networks."""
     longer, shorter = max(image.size), min(image.size)
     for scale in (8, 4, 2):
-        if longer >= LONGEST_SIDE * scale or (longer >= 640 * scale and shorter >= 384 * scale):
+        enough = longer >= THUMBNAIL_SIDE * scale and shorter >= SHORTEST_SIDE * scale
+        if enough or longer >= LONGEST_SIDE * scale:
             image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
             return
 

@@ -7,14 +7,16 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from PIL import Image
 
-PREVIEW_QUALITY = 80
+PREVIEW_QUALITY = 75
+PREVIEW_SUFFIX = ".jpg"
+OLDER_SUFFIX = ".webp"  # of previews that earlier versions made
 UNSAFE = {".svg", ".svgz", ".html", ".htm", ".xml", ".xhtml", ".js", ".php", ".exe"}
 
 
@@ -32,14 +34,16 @@ class Files:
 
     def preview(self, item: str) -> Path:
         """Where the preview of an item lies, or would."""
-        return self.previews / f"{item}.webp"
+        older = self.previews / f"{item}{OLDER_SUFFIX}"
+        return older if older.exists() else self.previews / f"{item}{PREVIEW_SUFFIX}"
 
     def write_preview(self, item: str, image: Image.Image) -> None:
-        """Write an item's preview as WebP."""
+        """Write an item's preview as JPEG: larger than WebP, and made in a fifth of the time."""
 
         def save(stream: BinaryIO) -> None:
-            # method 0: a fifth larger, and three times as fast as the default
-            image.convert("RGB").save(stream, "WEBP", quality=PREVIEW_QUALITY, method=0)
+            # colours at half the size would turn the thin lines of a waveform grey
+            options = {"quality": PREVIEW_QUALITY, "subsampling": "4:4:4"}
+            image.convert("RGB").save(stream, "JPEG", **options)
 
         _write(self.preview(item), save)
 
@@ -58,28 +62,34 @@ class Files:
 
     def delete(self, item: str, copy: str | None) -> None:
         """Remove an item's preview and its copied medium (a path as `copy` returned it)."""
-        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+        for path, _ in self._all(item, copy):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def keep(self, item: str, copy: str | None) -> None:
         """Have an item's copied medium and its preview in the trash as well, before `delete`."""
-        self.trash.mkdir(exist_ok=True)
-        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+        for path, kept in self._all(item, copy):
             if path.exists():
-                _link(path, self.trash / path.name)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                _link(path, kept)
 
     def restore(self, item: str, copy: str | None) -> None:
         """Put back what `keep` put into the trash; it stays there until `forget`."""
-        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
-            if (self.trash / path.name).exists():
-                _link(self.trash / path.name, path)
+        for path, kept in self._all(item, copy):
+            if kept.exists():
+                _link(kept, path)
 
     def forget(self, item: str, copy: str | None) -> None:
         """Delete what the trash holds of an item."""
-        for path in [self.preview(item), *([self.data / copy] if copy else [])]:
+        for _, kept in self._all(item, copy):
             with contextlib.suppress(OSError):
-                (self.trash / path.name).unlink(missing_ok=True)
+                kept.unlink(missing_ok=True)
+
+    def _all(self, item: str, copy: str | None) -> Iterator[tuple[Path, Path]]:
+        """Each file there may be of an item, and where the trash would have it."""
+        names = [f"previews/{item}{suffix}" for suffix in (PREVIEW_SUFFIX, OLDER_SUFFIX)]
+        for name in [*names, *([copy] if copy else [])]:
+            yield self.data / name, self.trash / name
 
     def sweep(self, known: Callable[[list[str]], set[str]]) -> None:
         """Remove what a killed process left: half-written files, files of items never committed.

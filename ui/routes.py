@@ -211,7 +211,8 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
         if not path.is_file():
             raise HTTPException(404, "This item has no preview.")
         headers = {"Cache-Control": "private, max-age=86400"}
-        return FileResponse(path, media_type="image/webp", headers=headers)
+        kind = "image/webp" if path.suffix == ".webp" else "image/jpeg"
+        return FileResponse(path, media_type=kind, headers=headers)
 
     @app.get("/item/{item_id}")
     def item(item_id: str, request: Request) -> Response:

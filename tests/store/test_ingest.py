@@ -124,7 +124,7 @@ def test_a_changed_file_replaces_its_item(library: Library, folder: Path) -> Non
     assert report.counts["added"] == 1
     assert library.get(before.id) is None
     assert [item.id for item in library.items()] == [report.added[0].id]
-    assert not (library.data / "previews" / f"{before.id}.webp").exists()
+    assert not (library.data / "previews" / f"{before.id}.jpg").exists()
 
 
 def test_a_changed_file_leaves_an_item_that_lies_elsewhere_too(

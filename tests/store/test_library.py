@@ -148,11 +148,11 @@ def test_items_counts_and_stats(library: Library, folder: Path) -> None:
     assert library.get("nonesuch") is None
 
 
-def test_previews_are_webp_and_come_back(library: Library, folder: Path) -> None:
+def test_previews_are_jpeg_and_come_back(library: Library, folder: Path) -> None:
     for item in library.add([folder]).added:
         path = library.preview(item.id)
         with Image.open(path) as preview:
-            assert preview.format == "WEBP"
+            assert preview.format == "JPEG"
             size = preview.size
         assert max(size) <= 768
         path.unlink()
@@ -160,6 +160,18 @@ def test_previews_are_webp_and_come_back(library: Library, folder: Path) -> None
             assert preview.size == size
     with pytest.raises(LibraryError, match="no item nonesuch"):
         library.preview("nonesuch")
+
+
+def test_previews_of_an_older_library(library: Library, folder: Path) -> None:
+    item = library.add([folder / "red.jpg"]).added[0]
+    path = library.preview(item.id)
+    older = path.with_suffix(".webp")
+    with Image.open(path) as preview:
+        preview.save(older)
+    path.unlink()
+    assert library.preview(item.id) == older
+    library.remove([item.id])
+    assert not older.exists()
 
 
 def test_removal_is_complete(open_library: Open, folder: Path) -> None:
@@ -170,7 +182,7 @@ def test_removal_is_complete(open_library: Open, folder: Path) -> None:
     assert library.remove([*gone, "nonesuch", "../../etc/passwd"]) == gone
     assert original.exists()
     assert library.count() == 3
-    assert not library.preview(added["low"].id).with_name(f"{gone[0]}.webp").exists()
+    assert not library.preview(added["low"].id).with_name(f"{gone[0]}.jpg").exists()
     assert {"high", "red"}.isdisjoint(titles(library.search("high red", k=50)))
     assert library.settle()
     library.close()
@@ -295,9 +307,9 @@ def test_what_a_killed_process_left_is_swept(open_library: Open, folder: Path) -
     item = library.add([folder / "red.jpg"], copy=True).added[0]
     library.close()
     stray = [
-        library.data / "previews" / ("0" * 32 + ".webp"),
+        library.data / "previews" / ("0" * 32 + ".jpg"),
         library.data / "media" / ("0" * 32 + ".jpg"),
-        library.data / "previews" / f"{item.id}.webp.123.part",
+        library.data / "previews" / f"{item.id}.jpg.123.part",
     ]
     for path in stray:
         path.write_bytes(b"x")
