@@ -25,6 +25,7 @@ BATCH = 1000  # segments written at a time
 CHECKED = 32  # vectors compared when the index is opened, per stream
 ATTEMPTS = 3  # at building the index anew, before it is given up until the library is opened again
 
+GATHER_SECONDS = 2.0  # that more changes are waited for: few large writes take a third of the time
 IDLE_SECONDS = 1.0  # without changes, after which the files on disk are called whole
 
 # The catalogue's word on the index (meta "index_state"): whole, with a fingerprint of its files, or
@@ -68,6 +69,7 @@ class Keeper:
         self._news = threading.Condition()
         self._wanted = 0  # counts calls of wake
         self._done = 0  # ... and those that are worked off
+        self._awaited = 0  # who waits for that now
         self._closing = False
         self._hurry = False
         self._thread: threading.Thread | None = None
@@ -99,7 +101,10 @@ class Keeper:
             if self._thread is None:
                 return True
             wanted = self._wanted
+            self._awaited += 1
+            self._news.notify_all()
             self._news.wait_for(lambda: self._done >= wanted or self._ended)
+            self._awaited -= 1
             return self._done >= wanted
 
     def query(self, stream: str, vector: np.ndarray, count: int) -> list[tuple[str, float]] | None:
@@ -174,6 +179,7 @@ class Keeper:
     def _drain(self) -> bool:
         """Write all that is pending, then wait for more; False when it is time to end."""
         with self._news:
+            self._news.wait_for(lambda: self._closing or self._awaited, GATHER_SECONDS)
             wanted = self._wanted
         total = done = 0
         if self._state != WRITTEN and self._catalogue.pending(1):
