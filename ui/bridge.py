@@ -1,7 +1,10 @@
-"""Between an assistant that speaks over stdin and stdout and a page that was started with --mcp."""
+"""Assistants (MCP): how the page answers them, and how those that speak over stdin and stdout
+reach a page that was started with --mcp."""
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio
@@ -10,6 +13,20 @@ import httpx
 from ui import PageError, check_mcp
 
 ENDPOINT = "/gradio_api/mcp/"
+
+
+def assist(server: Any) -> None:
+    """Have Gradio's server for assistants answer in JSON, and tell Anyfind's version."""
+
+    def as_json(data: Any, root_url: str) -> list[Any]:  # else it writes what Python would
+        told = [json.dumps(output, ensure_ascii=False) for output in data]
+        return [server.types.TextContent(type="text", text=text) for text in told]
+
+    server.postprocess_output_data = as_json
+    try:
+        server.mcp_server.version = version("anyfind")
+    except PackageNotFoundError:  # run without being installed
+        server.mcp_server.version = None
 
 
 def bridge(address: str) -> None:

@@ -521,6 +521,16 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
         templates: list[str] | None = None,
         probe: str = "",
     ) -> list[dict[str, Any]]:
+        """The library's items sorted under labels, and those that none of them fits.
+
+        Args:
+            labels: What to sort under, two labels or more, such as "a cat" and "a dog".
+            modality: Sort one medium only: image, audio, film, text or node.
+            k: How many items of each label to tell; all are counted.
+            templates: Sentences with {} for the label, such as "a photo of {}"; the usual ones
+            if left out.
+            probe: The name of a probe that was taught in the page, in place of labels.
+        """
         lists = (labels or [], templates or [])
         if not all(isinstance(one, list) and all(isinstance(s, str) for s in one) for one in lists):
             raise wrong("labels and templates are lists of texts.")
@@ -545,4 +555,5 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
                 del item["path"]  # nobody's business elsewhere
         return told
 
+    classify_items.__name__ = "classify"  # how assistants call it
     return classify_items

@@ -315,6 +315,11 @@ def _copies(page: Page, copies: Sequence[Any]) -> str:
 
 def _endpoint(page: Page) -> Callable[..., list[list[dict[str, Any]]]]:
     def duplicates(modality: str = "") -> list[list[dict[str, Any]]]:
+        """Groups of items that are the same thing, in other sizes, qualities or cuts.
+
+        Args:
+            modality: Look in one medium only: image, audio, film or text.
+        """
         try:
             groups = find_duplicates(page.library, modality or None)
         except TOLD as error:

@@ -145,7 +145,6 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
         gr.api(
             told,
             api_name=told.__name__,
-            api_description=told.__doc__,
             concurrency_id="methods endpoint",
             concurrency_limit=1,
         )
@@ -291,7 +290,12 @@ def _endpoints(page: Page, rooms: ways.Rooms) -> Sequence[Callable[..., Any]]:
         return gr.Error(told, print_exception=False)
 
     def inside(text: str = "", id: str = "") -> dict[str, Any]:
-        """The vector of words or of an item: its numbers, nearest concepts, and what it lost."""
+        """The vector of words or of an item: its numbers, nearest concepts, and what it lost.
+
+        Args:
+            text: Words to look into, or nothing.
+            id: In place of words, the id of an item as a search gave it.
+        """
         try:
             one = Asked("item", str(id)) if id else Asked("text", str(text))
             return look_inside(page.library, _subject(page, one), rooms.concepts).as_dict()
@@ -301,8 +305,14 @@ def _endpoints(page: Page, rooms: ways.Rooms) -> Sequence[Callable[..., Any]]:
     def methods(
         text: str = "", id: str = "", among: str = "", k: int = ways.NEIGHBOURS
     ) -> list[dict[str, Any]]:
-        """What is near to words or to an item by each method, among "text", "image" or
-        "example"."""
+        """What is near to words or to an item by each of the older methods and by the network.
+
+        Args:
+            text: Words to look for, or nothing.
+            id: In place of words, the id of an item as a search gave it.
+            among: What to look among: text, image or example; the usual one if left out.
+            k: How many neighbours of each method.
+        """
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MOST_NEAR:
             raise wrong(QueryError(f"k is a number from 1 to {MOST_NEAR}."))
         try:

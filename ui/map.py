@@ -158,7 +158,12 @@ def _labels(text: str) -> list[str]:
 
 
 def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
-    def map_(anew: bool = False) -> list[dict[str, Any]]:
+    def draw_map_anew(anew: bool = False) -> list[dict[str, Any]]:
+        """Where the items lie on the map of the library.
+
+        Args:
+            anew: Draw the map again, also where the one that was kept is up to date.
+        """
         try:
             atlas: Atlas = draw_atlas(page.library, anew=bool(anew))
             return described(atlas, page.library.numbered(atlas.numbers))
@@ -168,4 +173,5 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             log.exception("the map failed")
             raise gr.Error(FAULT, print_exception=False) from None
 
-    return map_
+    draw_map_anew.__name__ = "map"  # how assistants call it
+    return draw_map_anew

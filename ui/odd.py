@@ -187,6 +187,12 @@ def _section(page: Page, kind: str, apart: list[Outlier]) -> str:
 
 def _endpoint(page: Page) -> Callable[..., dict[str, Any]]:
     def odd_one_out(named: list[str]) -> dict[str, Any]:
+        """Which of several things does not belong.
+
+        Args:
+            named: Three things or more, each words or the id of an item as a search gave it.
+        """
+
         def answer() -> dict[str, Any]:
             read = things.read_named(page, named)
             return find_odd(page.library, read).as_dict(read)

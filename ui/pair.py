@@ -114,6 +114,13 @@ def _pairs(left: Thing, right: Thing) -> str:
 
 def _endpoint(page: Page) -> Callable[..., dict[str, Any]]:
     def compare_things(a: str, b: str) -> dict[str, Any]:
+        """How like two things are, and in what.
+
+        Args:
+            a: Words, or the id of an item as a search gave it.
+            b: The other one, likewise.
+        """
+
         def answer() -> dict[str, Any]:
             if not isinstance(a, str) or not isinstance(b, str):
                 raise QueryError("a and b are texts: words, or ids of items.")
@@ -122,4 +129,5 @@ def _endpoint(page: Page) -> Callable[..., dict[str, Any]]:
 
         return things.asked(answer)
 
+    compare_things.__name__ = "compare"  # how assistants call it
     return compare_things

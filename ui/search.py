@@ -397,6 +397,19 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
         exact: bool = True,
         folder: str = "",
     ) -> list[dict[str, Any]]:
+        """What the library holds that is like a text, like items, or both; best first.
+
+        Args:
+            text: Words to look for, such as "a dog barking"; may be empty if others are given.
+            modality: Look in one medium only: image, audio, film, text, node or graph.
+            k: How many hits, from 1 to 1000.
+            offset: How many of the best to pass over, for what comes after them.
+            plus: Further words whose meaning is added.
+            minus: Words whose meaning is taken away.
+            like: Ids of items, as found before, whose likeness is wanted as well.
+            exact: Whether titles, names and passages that hold the words themselves count too.
+            folder: Only files below this folder.
+        """
         if modality not in (*MODALITIES, "", None):
             raise wrong(f"The modality is one of {kinds} or empty.")
         for value, least, most, told in (
@@ -425,6 +438,7 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             log.exception("a search failed")
             raise wrong(FAULT) from None
         keys = ("id", "score", "modality", "title", "start", "end", "sure", "place", "text")
-        return [{key: hit.as_dict()[key] for key in (*keys, "exact")} for hit in answer.hits]
+        keys = (*keys, "exact", *(["path"] if page.paths else []))
+        return [{key: hit.as_dict()[key] for key in keys} for hit in answer.hits]
 
     return search

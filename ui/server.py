@@ -29,6 +29,7 @@ from ui import (
     search,
     theme,
 )
+from ui.bridge import assist
 from ui.guards import LOOPBACK, Key, guard
 from ui.intake import Intake
 from ui.listener import Running, listen, start, stay
@@ -118,6 +119,8 @@ def _app(
         theme=theme.make(),
         head=theme.HEAD,
     )
+    if mcp:
+        assist(blocks.mcp_server_obj)
     gate.open(app)
     return app
 

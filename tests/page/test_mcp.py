@@ -65,9 +65,26 @@ class TestPage:
         tools, right, wrong = converse(streams, look)
         assert "search" in tools
         assert not right.isError
-        assert "'title': 'red'" in right.content[0].text
+        hits = json.loads(right.content[0].text)
+        assert hits[0]["title"] == "red"
+        assert hits[0]["path"] == str(assisted.media / "red.png")
         assert wrong.isError
         assert "query is empty" in wrong.content[0].text
+
+    def test_tools_are_described(self, assisted: Served) -> None:
+        from mcp.client.streamable_http import streamablehttp_client
+
+        async def ask(session: Any) -> tuple[Any, list[Any]]:
+            return (await session.initialize()).serverInfo, (await session.list_tools()).tools
+
+        streams = streamablehttp_client(f"{assisted.address}/gradio_api/mcp/")
+        server, tools = converse(streams, ask)
+        assert (server.name, server.version) == ("Anyfind", version("anyfind"))
+        assert {"search", "classify", "compare"} <= {tool.name for tool in tools}
+        for tool in tools:
+            assert tool.description, tool.name
+            for name, parameter in tool.inputSchema["properties"].items():
+                assert parameter.get("description"), (tool.name, name)
 
     def test_other_names_and_sites_are_refused(self, assisted: Served) -> None:
         for header in ({"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -105,7 +122,7 @@ class TestPage:
         )
         tools, right, wrong = converse(streams, look)
         assert "search" in tools
-        assert "'title': 'red'" in right.content[0].text
+        assert json.loads(right.content[0].text)[0]["title"] == "red"
         assert wrong.isError
 
 
