@@ -23,8 +23,11 @@ from store.library import Library
 
 NEAR = 1.0
 """Standard deviations from which on a thing has something to do with a concept."""
-OWN = 2.0
-"""Those from which on it calls up a concept for itself."""
+OWN = 3.0
+"""Those from which on it calls up a concept for itself: of a thousand concepts the strongest has
+as many by mere chance."""
+TOGETHER = 2.2
+"""Those from which on things call up a concept together; unlike words reach 2 by chance."""
 SAME = 0.75
 """Of two concepts with a higher cosine one is enough."""
 TOLD = 6
@@ -112,11 +115,12 @@ class Concepts:
 
 def shared(strengths: Sequence[np.ndarray]) -> np.ndarray:
     """How strongly things (n of (concepts,)) call up each concept together: the mean of all, with
-    the weakest of them; 0 where one has nothing to do with it."""
+    the weakest of them; 0 where one has nothing to do with it, or all have little."""
     every = np.stack(strengths)
     weakest = every.min(axis=0)
-    together: np.ndarray = np.where(weakest > NEAR, (every.mean(axis=0) + weakest) / 2, 0.0)
-    return together
+    together = (every.mean(axis=0) + weakest) / 2
+    kept: np.ndarray = np.where((weakest > NEAR) & (together > TOGETHER), together, 0.0)
+    return kept
 
 
 def beyond(one: np.ndarray, other: np.ndarray) -> np.ndarray:
