@@ -57,7 +57,6 @@ _REFUSED = (
     (0, b"MThd", "is a MIDI file, which holds notes but no sound: render it to WAV or MP3"),
 )
 _SYSTEM = {
-    errno.ENOENT: "is not there",
     errno.ENOTDIR: "is not there",
     errno.ELOOP: "is a link that leads back to itself",
     errno.EACCES: "may not be read: change its permissions",
@@ -106,18 +105,21 @@ def _medium(path: Path, head: bytes) -> Medium:
     for offset, magic, reason in _REFUSED:
         if head.startswith(magic, offset):
             raise MediaError(path, reason)
-    if said := _text(head):
+    if said := _text(head, suffix):
         raise MediaError(path, said)
     # These may start anywhere, as a recording of a broadcast does: there the name decides.
     for medium in (film.MEDIUM, sound.MEDIUM):
         if suffix in medium.suffixes:
             return medium
-    if SUFFIXES.get(suffix) == "text":
-        raise MediaError(path, "is damaged, or not a text of a known format")
+    named = {"image": "a picture", "text": "a text", "graph": "a graph"}.get(
+        SUFFIXES.get(suffix, "")
+    )
+    if named:
+        raise MediaError(path, f"is damaged, or not {named} of a known format")
     raise MediaError(path, "is not of a format that is known here")
 
 
-def _text(head: bytes) -> str | None:
+def _text(head: bytes, suffix: str) -> str | None:
     """The reason to refuse these first bytes if they are text; None if they are not."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = head.decode("utf-16", "replace").lstrip("\ufeff")
@@ -131,6 +133,8 @@ def _text(head: bytes) -> str | None:
         return "is an SVG drawing, which can hold programs, so it is not opened: export it as PNG"
     if start.startswith(("<!doctype html", "<html", "<head", "<body", "<script")):
         return "is a web page under another name: rename it to .html"
+    if suffix in SUFFIXES:
+        return "holds plain text, not what its name says: rename it to .txt"
     return "is a text of a kind that is not read: save it as .txt"
 
 
@@ -162,5 +166,7 @@ def _check_kind(path: Path, mode: int) -> None:
 def _unreadable(path: Path, error: OSError) -> MediaError:
     if error.errno == errno.ENOENT and path.is_symlink():
         return MediaError(path, "is a link to a file that is not there")
+    if error.errno == errno.ENOENT:
+        return MediaError(path, f"is not there (in {path.absolute().parent})")
     said = (error.strerror or "the system refused").lower()
     return MediaError(path, _SYSTEM.get(error.errno or 0, f"cannot be read ({said})"))

@@ -21,7 +21,7 @@ from store.records import Progress
 
 log = logging.getLogger("anyfind.store")
 
-BATCH = 1000  # segments written at a time
+BATCH = 500  # segments written at a time
 CHECKED = 32  # vectors compared when the index is opened, per stream
 ATTEMPTS = 3  # at building the index anew, before it is given up until the library is opened again
 
