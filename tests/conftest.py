@@ -13,6 +13,7 @@ from tests.fakes import FakeSpace
 # Files of tests, by how long they take: with one worker a file, the long ones come first, so that
 # none of them is begun when the others are done.
 LONG_FIRST = [
+    "test_samples",
     *("test_cli", "test_search", "test_embedded", "test_media", "test_library", "test_inside"),
     *("test_formats", "test_odd", "test_inside_cli", "test_kill", "test_server", "test_film"),
     *("test_map", "test_classify", "test_spaces_cli", "test_retrieval", "test_odd_cli"),

@@ -68,8 +68,13 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
     open_: list[Any] = []
 
-    def start(space: Any = None, *, fill: bool = True, **options: Any) -> Served:
+    def start(
+        space: Any = None, *, fill: bool = True, data: Path | None = None, **options: Any
+    ) -> Served:
+        """Of a new library, or of a copy of that in `data`."""
         folder = tmp_path_factory.mktemp("page")
+        if data is not None:
+            shutil.copytree(data, folder / "data")
         library = Library(folder / "data", space or FakeSpace())
         open_.append(library)
         media = make_media(folder / "media")
