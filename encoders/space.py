@@ -88,7 +88,8 @@ class Space:
                 good results; or "text".
         """
         if modality == "image":
-            return self._clip.preprocess(content.convert("RGB"))
+            rgb = content if content.mode == "RGB" else content.convert("RGB")  # else it copies
+            return self._clip.preprocess(rgb)
         if modality == "audio":
             return mel_blocks(np.asarray(content))
         if modality == "text":

@@ -84,7 +84,7 @@ class Picture(Media):
     def preview(self) -> Image.Image:
         scale = THUMBNAIL_SIDE / max(self.image.size)
         if scale > 0.9:  # so few pixels more are not worth a blurred copy
-            return self.image.copy()
+            return self.image
         width, height = (max(1, round(side * scale)) for side in self.image.size)
         # halved by plain means while it is larger: in half the time, and it looks the same
         return self.image.resize((width, height), _FILTER, reducing_gap=1.0)

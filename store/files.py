@@ -42,10 +42,10 @@ class Files:
 
         def save(stream: BinaryIO) -> None:
             # colours at half the size would turn the thin lines of a waveform grey
-            options = {"quality": PREVIEW_QUALITY, "subsampling": "4:4:4"}
-            image.convert("RGB").save(stream, "JPEG", **options)
+            rgb = image if image.mode == "RGB" else image.convert("RGB")
+            rgb.save(stream, "JPEG", quality=PREVIEW_QUALITY, subsampling="4:4:4")
 
-        _write(self.preview(item), save)
+        _write(self.previews / f"{item}{PREVIEW_SUFFIX}", save)
 
     def copy(self, item: str, source: Path) -> str:
         """Copy a medium into the library; returns its path relative to the data folder."""
