@@ -1,7 +1,9 @@
 """Points of many dimensions laid out in two, so that what is near stays near.
 
-UMAP (McInnes et al. 2018) in a process of its own: it would hold the interpreter for seconds at a
-time, compiles for long when first used, and takes memory that is given back with the process.
+UMAP (McInnes et al. 2018), or t-SNE (van der Maaten and Hinton 2008) of fewer points, which is as
+good then and need not compile for ten seconds first; very few are seen along their two main axes.
+Both run in a process of their own: they would hold the interpreter for seconds at a time, and take
+memory that is given back with the process.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,11 +21,13 @@ import numpy as np
 from store.library import LibraryError
 from store.records import Progress
 
-FEW = 50
-"""With fewer points than this the two main axes (PCA) tell as much, and at once."""
+FEW = 15
+"""With fewer points than this the two main axes (PCA) tell as much."""
+MANY = 1000
+"""From so many points on UMAP is quicker than t-SNE, though it compiles first."""
 AXES = 50  # main axes that UMAP is given
 NEIGHBOURS, DISTANCE = 15, 0.1  # umap-learn's own defaults
-LEAST_NEIGHBOURS = 5  # of few points: 15 of 50 would be a third of all
+PERPLEXITY = 10  # about how many neighbours count in t-SNE; of fewer than 50 points, a fifth
 SEED = 20
 POLL_SECONDS = 0.2
 
@@ -48,8 +53,8 @@ def lay_out(
 ) -> np.ndarray:
     """Places (n, 2) of rows (n, dims), float32, the whole within -1 to 1.
 
-    The same rows give the same places. Raises Stopped once `stopped` says so, and LibraryError
-    where the process that does it dies.
+    The same rows give the same places, in whatever order. Raises Stopped once `stopped` says so,
+    and LibraryError where the process that does it dies.
     """
     if len(rows) < FEW:
         flat = np.zeros((len(rows), 2), np.float32)
@@ -59,7 +64,9 @@ def lay_out(
         raise Stopped
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(rows, sender), daemon=True)
+    order = np.lexsort(rows.T)
+    work = _umap if len(rows) >= MANY else _tsne
+    process = context.Process(target=_work, args=(work, rows[order], sender), daemon=True)
     process.start()
     sender.close()
     try:
@@ -70,7 +77,9 @@ def lay_out(
                 continue
             told = receiver.recv()
             if isinstance(told, np.ndarray):
-                return _fitted(told)
+                places = np.empty_like(told)
+                places[order] = told
+                return _fitted(places)
             progress("Laying out the map", *told)
     except EOFError as error:
         raise LibraryError(
@@ -106,14 +115,27 @@ class _Bar:
         pass
 
 
-def _work(rows: np.ndarray, sender: Connection) -> None:
-    os.nice(5)
-    import warnings
+Work = Callable[[np.ndarray, Connection], np.ndarray]
 
+
+def _work(lay: Work, rows: np.ndarray, sender: Connection) -> None:
+    os.nice(5)
     warnings.simplefilter("ignore")  # of one thread, because the seed is fixed
+    sender.send((0, 0))
+    sender.send(np.asarray(lay(rows, sender), np.float32))
+
+
+def _tsne(rows: np.ndarray, _: Connection) -> np.ndarray:
+    from sklearn.manifold import TSNE
+
+    perplexity = min(PERPLEXITY, len(rows) / 5)
+    tsne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=SEED)
+    return np.asarray(tsne.fit_transform(rows))
+
+
+def _umap(rows: np.ndarray, sender: Connection) -> np.ndarray:
     from umap import UMAP
 
-    sender.send((0, 0))
     bar: dict[str, Any] = {
         "file": _Bar(sender),
         "bar_format": "{n_fmt} of {total_fmt}",
@@ -121,11 +143,11 @@ def _work(rows: np.ndarray, sender: Connection) -> None:
         "disable": False,
     }
     umap = UMAP(
-        n_neighbors=min(max(len(rows) // 10, LEAST_NEIGHBOURS), NEIGHBOURS),
+        n_neighbors=NEIGHBOURS,
         min_dist=DISTANCE,
         metric="cosine",
         random_state=SEED,
         n_jobs=1,
         tqdm_kwds=bar,
     )
-    sender.send(np.asarray(umap.fit_transform(rows), np.float32))
+    return np.asarray(umap.fit_transform(rows))

@@ -9,7 +9,9 @@
   const NONE = "#8d909a"; // what belongs to no cluster
   const CELLS = 96; // a side of the grid that finds the points near a place
   const THUMBS = 500; // with fewer points in sight they are shown as pictures
+  const ABOVE = 34; // pixels between the name of a cluster and the middle of its highest picture
   const HELD = 600; // pictures kept
+  const STRETCH = 1.8; // how much wider than high the same distance may be
   const REACH = 14; // pixels within which the pointer finds a point
 
   function make(tag, attributes = {}, ...children) {
@@ -40,6 +42,8 @@
     let ratio = 1;
     const view = { x: 0, y: 0, scale: 1 };
     let least = 1;
+    let stretch = 1; // of the horizontal, so that the map fills its room
+    let cut = "cluster"; // what the colours tell apart
     let groups = []; // {name, colour, members}
     let group = new Int16Array(count); // of each point
     let only = null; // the group that is shown alone
@@ -72,9 +76,9 @@
         }
       }
     }
-    const toX = (at) => (xs[at] - view.x) * view.scale + width / 2;
+    const toX = (at) => (xs[at] - view.x) * view.scale * stretch + width / 2;
     const toY = (at) => (ys[at] - view.y) * view.scale + height / 2;
-    const fromX = (x) => (x - width / 2) / view.scale + view.x;
+    const fromX = (x) => (x - width / 2) / (view.scale * stretch) + view.x;
     const fromY = (y) => (y - height / 2) / view.scale + view.y;
     function nearest(x, y, reach) {
       let best = -1;
@@ -241,13 +245,18 @@
       }
     }
 
-    // Where clusters are: the median of their members.
+    // Where clusters are: the median of their members, and the highest of them.
     const centres = data.names.map(() => [[], []]);
     data.clusters.forEach((cluster, at) => {
       if (cluster >= 0) centres[cluster].forEach((list, axis) => list.push(axis ? ys[at] : xs[at]));
     });
     const medians = centres.map((axes) => axes.map((list) => list.sort((a, b) => a - b)[list.length >> 1] || 0));
+    const tops = data.names.map(() => Infinity);
+    data.clusters.forEach((cluster, at) => {
+      if (cluster >= 0) tops[cluster] = Math.min(tops[cluster], ys[at]);
+    });
     function names(zoom) {
+      if (cut === "label") return; // the colours are of something else
       const size = 13;
       paper.font = `600 ${size}px ui-sans-serif, system-ui, sans-serif`;
       paper.textAlign = "center";
@@ -256,10 +265,15 @@
       const taken = [];
       data.names.forEach((text, of) => { // the largest first
         if (!centres[of][0].length) return; // its members have been removed since
-        const x = (medians[of][0] - view.x) * view.scale + width / 2;
-        const y = (medians[of][1] - view.y) * view.scale + height / 2;
         const half = paper.measureText(text).width / 2 + 6;
-        if (x < half || y < 10 || x > width - half || y > height - 10) return;
+        const middle = (medians[of][0] - view.x) * view.scale * stretch + width / 2;
+        // above pictures, which it would hide; else in the midst of the points
+        const above = areas.length > 0 ? ABOVE : 0;
+        const down = (value) => (value - view.y) * view.scale + height / 2;
+        let y = above ? down(tops[of]) - above : down(medians[of][1]);
+        if (middle < 0 || middle > width || down(medians[of][1]) < 0 || y > height - 10) return;
+        const x = Math.min(Math.max(middle, half + 4), width - half - 4);
+        y = Math.max(y, 15);
         if (taken.some(([tx, ty, th]) => Math.abs(tx - x) < th + half && Math.abs(ty - y) < size + 7)) return;
         taken.push([x, y, half]);
         paper.globalAlpha = zoom > 6 ? 0.75 : 1;
@@ -277,6 +291,7 @@
     // ---- colours ----
     function colour(by, labels = null) {
       only = null;
+      cut = by;
       const named = new Map();
       const of = (name, tint) => {
         if (!named.has(name)) named.set(name, { name, colour: tint, members: 0, at: named.size });
@@ -323,7 +338,7 @@
     function zoom(by, x = width / 2, y = height / 2) {
       const [wx, wy] = [fromX(x), fromY(y)];
       view.scale = Math.min(Math.max(view.scale * by, least * 0.7), least * 400);
-      view.x = wx - (x - width / 2) / view.scale;
+      view.x = wx - (x - width / 2) / (view.scale * stretch);
       view.y = wy - (y - height / 2) / view.scale;
       clamp();
     }
@@ -339,7 +354,10 @@
       view.x = (left + right) / 2;
       view.y = (top + bottom) / 2;
       const room = width < 600 ? 24 : 60;
-      least = Math.min((width - 2 * room) / Math.max(right - left, 0.01), (height - 2 * room) / Math.max(bottom - top, 0.01));
+      const across = (width - 2 * room) / Math.max(right - left, 0.01);
+      const down = (height - 2 * room) / Math.max(bottom - top, 0.01);
+      stretch = Math.min(Math.max(across / down, 1), STRETCH);
+      least = Math.min(across / stretch, down);
       view.scale = least;
       clamp();
     }
@@ -390,7 +408,7 @@
       moved += Math.hypot(x - from[0], y - from[1]);
       if (path) path.push([x, y]);
       else if (pointers.size === 1) {
-        view.x -= (x - from[0]) / view.scale;
+        view.x -= (x - from[0]) / (view.scale * stretch);
         view.y -= (y - from[1]) / view.scale;
       } else {
         const [other] = [...pointers.entries()].find(([id]) => id !== event.pointerId).slice(1);
@@ -422,7 +440,7 @@
       const step = 60 / view.scale;
       const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
       if (moves[event.key]) {
-        view.x += moves[event.key][0];
+        view.x += moves[event.key][0] / stretch;
         view.y += moves[event.key][1];
       } else if (event.key === "+" || event.key === "=") zoom(1.4);
       else if (event.key === "-") zoom(1 / 1.4);

@@ -438,7 +438,11 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             log.exception("a search failed")
             raise wrong(FAULT) from None
         keys = ("id", "score", "modality", "title", "start", "end", "sure", "place", "text")
-        keys = (*keys, "exact", *(["path"] if page.paths else []))
-        return [{key: hit.as_dict()[key] for key in keys} for hit in answer.hits]
+        found = [hit.as_dict() for hit in answer.hits]
+        told = [{key: one[key] for key in (*keys, "exact")} for one in found]
+        if page.paths:
+            for one, hit in zip(told, found, strict=True):
+                one["file"] = hit["path"]  # Gradio's client would fetch what is called a path
+        return told
 
     return search

@@ -4,6 +4,7 @@
 
   const TABS = { odd: "Odd one out", pair: "Compare" };
   const MOST = { odd: 20, pair: 2 };
+  const TRIES = 5; // what is sent while an answer is made may be answered with the older one again
   const PAUSE = 300; // milliseconds without a key, before the library is asked
   const trays = {}; // name -> { draw, close, check, field }, of the tabs that have been drawn
   const files = new Map(); // an upload's token -> { address, type }: the browser shows it itself
@@ -52,17 +53,19 @@
   }
 
   async function takeFiles(name, chosen) {
+    const taken = [];
+    wait(true);
     for (const file of chosen.slice(0, MOST[name])) {
-      wait(true);
       try {
         const token = await upload(file);
         files.set(token, { address: URL.createObjectURL(file), type: file.type });
-        take(name, { by: "file", what: token, label: file.name });
+        taken.push({ by: "file", what: token, label: file.name });
       } catch (error) {
         say(error.message);
       }
-      wait(false);
     }
+    wait(false);
+    if (taken.length) take(name, ...taken); // all at once, so that the library is asked once
   }
 
   function tray(element, trigger, name) {
@@ -70,7 +73,7 @@
     const field = one("input[type=text]", element);
     const chooser = one("input[type=file]", element);
     let pause = 0;
-    let again = true; // whether an answer to something else may be asked anew
+    let again = 0; // how often an answer to something else may still be asked anew
 
     function chip(thing, at) {
       const seen = files.get(thing.what);
@@ -82,7 +85,7 @@
     function draw() {
       list.replaceChildren(...held(name).map(chip));
       one(".clear", element).hidden = !held(name).length;
-      again = true;
+      again = TRIES;
       judge();
     }
     function judge() {
@@ -93,7 +96,7 @@
     function check(count) {
       if (count === held(name).length || !again) wait(false);
       else {
-        again = false;
+        again -= 1;
         judge();
       }
     }

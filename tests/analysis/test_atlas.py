@@ -125,16 +125,21 @@ def test_main_axes_are_those_of_the_singular_values() -> None:
     assert np.allclose(np.abs(axes @ right[:2].T), np.eye(2), atol=1e-3)
 
 
-def test_umap_keeps_groups_apart_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [24, 25], ids=["UMAP", "t-SNE"])
+def test_a_layout_keeps_groups_apart_and_can_be_stopped(
+    many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # of so few points to compile takes many times as long as to lay them out
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
-    monkeypatch.setattr("analysis.layout.FEW", 24)
+    monkeypatch.setattr("analysis.layout.MANY", many)
     chance = np.random.default_rng(2)
     groups = np.repeat(np.arange(3), 8)
     rows = (chance.standard_normal((3, 10))[groups] * 6 + chance.standard_normal((24, 10))) / 5
     told: list[tuple[str, int, int]] = []
     places = lay_out(rows.astype(np.float32), lambda *now: told.append(now))
     assert told
+    turned = lay_out(rows[::-1].astype(np.float32), lambda *now: None)
+    assert np.array_equal(turned[::-1], places)
     middles = np.array([places[groups == one].mean(axis=0) for one in range(3)])
     own = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1)
     assert (own == groups).all()

@@ -67,7 +67,7 @@ class TestPage:
         assert not right.isError
         hits = json.loads(right.content[0].text)
         assert hits[0]["title"] == "red"
-        assert hits[0]["path"] == str(assisted.media / "red.png")
+        assert hits[0]["file"] == str(assisted.media / "red.png")
         assert wrong.isError
         assert "query is empty" in wrong.content[0].text
 

@@ -272,10 +272,6 @@ def test_duplicates(page: Any, served: Served) -> None:
     assert library.get(copy.id) is not None
 
 
-# --- what the page does not do yet: each of these fails, and is to pass ---------------------------
-
-
-@pytest.mark.xfail(strict=True, reason="the tray's last answer may be to the first files alone")
 def test_odd_one_out_of_several_files(page: Any) -> None:
     go(page, "Odd one out", "odd")
     clear = page.locator("#odd-tray [data-clear]")
@@ -288,7 +284,6 @@ def test_odd_one_out_of_several_files(page: Any) -> None:
     assert page.inner_text("#odd .lifted h2") == f"{sounds[2].name} does not belong"
 
 
-@pytest.mark.xfail(strict=True, reason="things.css and inside.css both style .concepts")
 def test_a_concept_has_a_bar_of_how_near_it_is(page: Any) -> None:
     tab(page, "Inside")
     look(page, "a cat")

@@ -51,7 +51,7 @@ class TestEndpoint:
         assert [set(hit) for hit in hits] == [
             {
                 *("id", "score", "modality", "title", "start", "end"),
-                *("sure", "place", "text", "exact"),
+                *("sure", "place", "text", "exact", "file"),
             }
         ] * 2
         assert hits[0]["id"] == named(served, "red").id

@@ -161,7 +161,7 @@ class TestAnswers:
         ({"dimensions": 8}, "cannot be shortened", "dimensions"),
         ({"input": ["data:image/png;base64,???"]}, "no valid base64", "input"),
         ({"input": ["data:image/png,abc"]}, "no data URL of base64", "input"),
-        ({"input": ["data:image/png;base64,AAAA"]}, "not of a format", "input"),
+        ({"input": ["data:image/png;base64,AAAA"]}, "not a picture of a known", "input"),
         ({"input": ["data:image/svg+xml;base64,PHN2Zz48L3N2Zz4="]}, "SVG", "input"),
         ({"input": [{"type": "smell"}]}, "'smell'", "input"),
         (
