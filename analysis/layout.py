@@ -21,13 +21,13 @@ import numpy as np
 from store.library import LibraryError
 from store.records import Progress
 
-FEW = 15
+FEW = 25
 """With fewer points than this the two main axes (PCA) tell as much."""
-MANY = 1000
+MANY = 3000
 """From so many points on UMAP is quicker than t-SNE, though it compiles first."""
 AXES = 50  # main axes that UMAP is given
 NEIGHBOURS, DISTANCE = 15, 0.1  # umap-learn's own defaults
-PERPLEXITY = 10  # about how many neighbours count in t-SNE; of fewer than 50 points, a fifth
+LEAST_NEIGHBOURS = 5  # of few points a tenth count
 SEED = 20
 POLL_SECONDS = 0.2
 
@@ -128,7 +128,7 @@ def _work(lay: Work, rows: np.ndarray, sender: Connection) -> None:
 def _tsne(rows: np.ndarray, _: Connection) -> np.ndarray:
     from sklearn.manifold import TSNE
 
-    perplexity = min(PERPLEXITY, len(rows) / 5)
+    perplexity = min(max(len(rows) / 10, LEAST_NEIGHBOURS), NEIGHBOURS, (len(rows) - 1) / 2)
     tsne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=SEED)
     return np.asarray(tsne.fit_transform(rows))
 

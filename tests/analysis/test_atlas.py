@@ -131,6 +131,7 @@ def test_a_layout_keeps_groups_apart_and_can_be_stopped(
 ) -> None:
     # of so few points to compile takes many times as long as to lay them out
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setattr("analysis.layout.FEW", 24)
     monkeypatch.setattr("analysis.layout.MANY", many)
     chance = np.random.default_rng(2)
     groups = np.repeat(np.arange(3), 8)

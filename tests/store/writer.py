@@ -9,10 +9,12 @@ import chromadb.api.rust
 import chromadb.config  # noqa: F401
 
 import store.ingest  # noqa: F401
+import store.keeper
 from store.index import Settings
 from store.library import AddEvent, Library
 from tests.store.spaces import HashSpace
 
+store.keeper.GATHER_SECONDS = 0.0  # the index is written to all the time, too
 SETTINGS = Settings(sync_threshold=20)  # Chroma writes its graph to disk all the time
 
 
