@@ -23,15 +23,18 @@ def run(*arguments: str, data: Path | None = None, code: int = 0) -> subprocess.
     return done
 
 
-def run_here(*arguments: str, data: Path) -> subprocess.CompletedProcess:
+def run_here(
+    *arguments: str, data: Path | None = None, code: int = 0
+) -> subprocess.CompletedProcess:
     """The same without a new interpreter, whose imports take longer than an answer."""
     import app
 
     told, said = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     command = ["app.py", *map(str, arguments)]
-    code: object = 0
+    environment = ({"ANYFIND_DATA": str(data)} if data else {}) | PLAIN
+    ended: object = 0
     with (
-        mock.patch.dict(os.environ, {"ANYFIND_DATA": str(data)} | PLAIN),
+        mock.patch.dict(os.environ, environment),
         mock.patch.object(sys, "argv", command),
         contextlib.redirect_stdout(told),
         contextlib.redirect_stderr(said),
@@ -39,7 +42,8 @@ def run_here(*arguments: str, data: Path) -> subprocess.CompletedProcess:
         try:
             app.main()
         except SystemExit as end:
-            code = end.code or 0
+            ended = end.code or 0
     stdout, stderr = (stream.buffer.getvalue().decode() for stream in (told, said))
-    assert code == 0, stdout + stderr
-    return subprocess.CompletedProcess(command, 0, stdout, stderr)
+    assert ended == code, stdout + stderr
+    assert "Traceback" not in stderr
+    return subprocess.CompletedProcess(command, code, stdout, stderr)

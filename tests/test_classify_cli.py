@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run
+from tests.commands import run, run_here
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_samples_are_sorted(data, tmp_path):
 
 
 def test_examples_are_learnt_from_kept_and_applied(data, tmp_path):
-    answer = run("classify", "x", "--in", "image", "--top", "100", "--json", data=data).stdout
+    answer = run_here("classify", "x", "--in", "image", "--top", "100", "--json", data=data).stdout
     items = [item for row in json.loads(answer) for item in row["items"]]
     by_title = {item["title"]: item for item in items}
     examples = tmp_path / "examples.csv"
@@ -53,27 +53,27 @@ def test_examples_are_learnt_from_kept_and_applied(data, tmp_path):
             writer.writerow([by_title[title]["path"], "", "cat"])
         for title in ("Gravel", "A brick wall", "Grass and leaves"):
             writer.writerow(["", by_title[title]["id"], "texture"])
-    done = run("teach", examples, "--name", "mine", "--json", data=data)
+    done = run_here("teach", examples, "--name", "mine", "--json", data=data)
     report = json.loads(done.stdout)
     assert report["labels"] == ["cat", "texture"]
     assert report["accuracy"] >= 0.6  # of five
     assert sum(map(sum, report["confusion"])) == 5
     assert report["folds"] == 2
-    assert run("probes", data=data).stdout == "mine\n"
+    assert run_here("probes", data=data).stdout == "mine\n"
     cats, *_ = json.loads(
-        run("classify", "--probe", "mine", "--top", "3", "--json", data=data).stdout
+        run_here("classify", "--probe", "mine", "--top", "3", "--json", data=data).stdout
     )
     assert {"Chelsea the cat", "A Siamese cat"} <= titles(cats)
-    assert run("probes", "--remove", "mine", data=data).stdout == "1 removed.\n"
-    said = run("classify", "--probe", "mine", data=data, code=1).stderr
+    assert run_here("probes", "--remove", "mine", data=data).stdout == "1 removed.\n"
+    said = run_here("classify", "--probe", "mine", data=data, code=1).stderr
     assert 'There is no probe "mine"' in said
 
 
 def test_wrong_use_is_told(data, tmp_path):
-    run("classify", data=data, code=2)
-    run("classify", "a", "--in", "smell", data=data, code=2)
+    run_here("classify", data=data, code=2)
+    run_here("classify", "a", "--in", "smell", data=data, code=2)
     bad = tmp_path / "bad.csv"
     bad.write_text("name,kind\na,b\n", "utf-8")
-    assert "needs the columns" in run("teach", bad, "--name", "x", data=data, code=1).stderr
+    assert "needs the columns" in run_here("teach", bad, "--name", "x", data=data, code=1).stderr
     bad.write_text("path,label\nnowhere.png,b\n", "utf-8")
-    assert "cannot be read" in run("teach", bad, "--name", "x", data=data, code=1).stderr
+    assert "cannot be read" in run_here("teach", bad, "--name", "x", data=data, code=1).stderr

@@ -152,14 +152,20 @@ def test_index_search_remove(tmp_path):
     first = run("index", str(media), data=data)
     assert first.stdout == "2 added, 0 already there, 1 skipped.\n"
     assert "broken.jpg" in first.stderr
-    assert run("index", str(media), data=data).stdout == ("0 added, 2 already there, 1 skipped.\n")
-    (sound,) = json.loads(run("search", "whistle", "--in", "audio", "--json", data=data).stdout)
+    assert run_here("index", str(media), data=data).stdout == (
+        "0 added, 2 already there, 1 skipped.\n"
+    )
+    (sound,) = json.loads(
+        run_here("search", "whistle", "--in", "audio", "--json", data=data).stdout
+    )
     assert sound["path"] == str(media / "below" / "whistle 🎵.wav")
     assert (sound["start"], sound["end"]) in [(0, 10), (2, 12)]
     assert "0:" in run("search", "whistle", "--in", "audio", data=data).stdout
     assert run("remove", sound["id"], data=data).stdout == "1 removed.\n"
-    assert "There is no item" in run("remove", sound["id"], data=data, code=1).stderr
-    assert json.loads(run("search", "whistle", "--in", "audio", "--json", data=data).stdout) == []
+    assert "There is no item" in run_here("remove", sound["id"], data=data, code=1).stderr
+    assert (
+        json.loads(run_here("search", "whistle", "--in", "audio", "--json", data=data).stdout) == []
+    )
     assert (media / "below" / "whistle 🎵.wav").exists(), "files outside the library stay"
 
 
@@ -205,7 +211,7 @@ def test_names_of_files_are_found_word_by_word(tmp_path):
     media.mkdir()
     for number in range(2040, 2045):
         make_jpeg(media / f"IMG_{number}.jpg", (number % 256, 0, 90))
-    run("index", str(media), data=data)
+    run_here("index", str(media), data=data)
     (first, *_) = found("IMG_2041", data=data)
     assert (first["title"], first["exact"]) == ("IMG_2041", True)
     assert not any(hit["exact"] for hit in found("IMG_2041", "--no-exact", data=data))
@@ -218,7 +224,7 @@ def test_eval_measures_a_manifest(tmp_path):
     with manifest.open("w", newline="", encoding="utf-8") as file:
         rows = [(str(SAMPLES[slug].path), text) for slug, text in pairs]
         csv.writer(file).writerows([("path", "text"), *rows, ("gone.jpg", "nothing")])
-    done = run("eval", str(manifest), "--json")
+    done = run_here("eval", str(manifest), "--json")
     result = json.loads(done.stdout)
     assert "gone.jpg" in done.stderr
     assert result["image"]["gallery"] == result["image"]["queries"] == 3
@@ -231,11 +237,11 @@ def test_eval_measures_a_manifest(tmp_path):
 
 
 def test_wrong_use_is_exit_code_2(tmp_path):
-    assert "image, audio" in run("search", "x", "--in", "smell", data=tmp_path, code=2).stderr
-    assert "YYYY-MM-DD" in run("search", "x", "--after", "May", data=tmp_path, code=2).stderr
-    run("search", data=tmp_path, code=2)
-    run("no-such-command", code=2)
-    assert "USER:PASSWORD" in run("--auth", "nobody", data=tmp_path, code=2).stderr
+    assert "image, audio" in run_here("search", "x", "--in", "smell", data=tmp_path, code=2).stderr
+    assert "YYYY-MM-DD" in run_here("search", "x", "--after", "May", data=tmp_path, code=2).stderr
+    run_here("search", data=tmp_path, code=2)
+    run_here("no-such-command", code=2)
+    assert "USER:PASSWORD" in run_here("--auth", "nobody", data=tmp_path, code=2).stderr
 
 
 def test_failed_runs_are_exit_code_1_and_one_sentence(tmp_path):
@@ -246,7 +252,7 @@ def test_failed_runs_are_exit_code_1_and_one_sentence(tmp_path):
         ("eval", str(tmp_path / "gone.csv")),
         ("search", "x", "--space", "nonsense"),
     ]:
-        said = run(*arguments, data=tmp_path / "data", code=1).stderr.strip()
+        said = run_here(*arguments, data=tmp_path / "data", code=1).stderr.strip()
         assert said
         assert "\n" not in said
 
@@ -293,7 +299,7 @@ def test_no_command_speaks_to_the_network(data, tmp_path):
 
 
 def test_an_explicit_folder_wins_over_the_environment(data, tmp_path):
-    said = run("--data", str(tmp_path), "stats", "--json", data=data)
+    said = run_here("--data", str(tmp_path), "stats", "--json", data=data)
     assert json.loads(said.stdout)["data"] == str(tmp_path)
 
 
@@ -302,13 +308,13 @@ def test_a_name_that_is_no_text_is_printed(tmp_path):
     media.mkdir()
     make_jpeg(media / "plain.jpg", "red")
     os.rename(media / "plain.jpg", os.fsencode(media) + b"/caf\xe9.jpg")
-    run("index", str(media), data=data)
-    assert "caf" in run("search", "red", data=data).stdout
-    assert "caf" in json.loads(run("search", "red", "--json", data=data).stdout)[0]["path"]
+    run_here("index", str(media), data=data)
+    assert "caf" in run_here("search", "red", data=data).stdout
+    assert "caf" in json.loads(run_here("search", "red", "--json", data=data).stdout)[0]["path"]
 
 
 def test_help_names_every_command():
-    said = run("--help").stdout
+    said = run_here("--help").stdout
     for command in [
         *("index", "search", "similar", "remove", "stats", "models", "samples", "eval"),
         *("classify", "teach", "probes", "odd", "compare", "outliers", "inside", "methods"),
@@ -321,7 +327,7 @@ def test_help_names_every_command():
 
 
 def test_models_lists_spaces_by_name():
-    done = run("models")
+    done = run_here("models")
     assert all(form in done.stderr for form in ("glove:FILE", "word2vec:FILE", "resnet:MODEL"))
     names = done.stdout.split()
     assert names[0] == "embedded"

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from store.samples import read_samples
-from tests.commands import run
+from tests.commands import run, run_here
 
 SAMPLES = {sample.slug: sample for sample in read_samples()}
 
@@ -23,20 +23,20 @@ def test_duplicates_and_map(tmp_path: Path) -> None:
     cat.crop((15, 10, cat.width - 20, cat.height - 15)).save(media / "cut.png")
     (media / "twin.png").write_bytes((media / "rocket.png").read_bytes())
     run("index", str(media), data=data)
-    told = json.loads(run("duplicates", "--json", data=data).stdout)
+    told = json.loads(run_here("duplicates", "--json", data=data).stdout)
     ((first, *rest),) = [group["items"] for group in told["near"]]
     assert first["title"] == "cat"
     assert {item["title"] for item in rest} == {"cut", "small"}
     (exact,) = told["exact"]
     assert {Path(path).name for path in exact["paths"]} == {"rocket.png", "twin.png"}
-    assert "keep  image  cat" in run("duplicates", data=data).stdout
-    assert run("duplicates", "--in", "audio", data=data).stdout == "No duplicates.\n"
-    run("duplicates", "--in", "smell", data=data, code=2)
+    assert "keep  image  cat" in run_here("duplicates", data=data).stdout
+    assert run_here("duplicates", "--in", "audio", data=data).stdout == "No duplicates.\n"
+    run_here("duplicates", "--in", "smell", data=data, code=2)
 
-    points = json.loads(run("map", "--json", data=data).stdout)
+    points = json.loads(run_here("map", "--json", data=data).stdout)
     assert {point["title"] for point in points} >= {"cat", "coffee", "cut", "small"}
     file = tmp_path / "map.html"
-    done = run("map", "--out", str(file), data=data)
+    done = run_here("map", "--out", str(file), data=data)
     assert done.stdout == ""
     assert str(tmp_path) not in file.read_text("utf-8")
-    assert "cannot be written" in run("map", "--out", str(tmp_path), data=data, code=1).stderr
+    assert "cannot be written" in run_here("map", "--out", str(tmp_path), data=data, code=1).stderr

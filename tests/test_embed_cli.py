@@ -15,7 +15,7 @@ from encoders import load_space
 from encoders.anchors import DIM
 from store.export import Block, embed_files, embed_lines, write_vectors
 from store.library import LibraryError
-from tests.commands import ROOT, run
+from tests.commands import ROOT, run, run_here
 from tests.fakes import FakeSpace
 from tests.media import makers
 
@@ -105,7 +105,7 @@ def test_lines_are_read_from_stdin(tmp_path):
 def test_what_fails_leaves_the_output_as_it_was(folder, tmp_path):
     out = tmp_path / "vectors.jsonl"
     out.write_text("old", "utf-8")
-    done = run("embed", str(folder / "c broken.jpg"), "--out", str(out), code=1)
+    done = run_here("embed", str(folder / "c broken.jpg"), "--out", str(out), code=1)
     assert "Nothing could be embedded" in done.stderr
     space = FakeSpace()
 
@@ -136,8 +136,8 @@ def test_long_texts_among_many_do_not_fill_the_memory(tmp_path):
 
 
 def test_wrong_use(tmp_path):
-    assert ".parquet" in run("embed", "x.jpg", "--out", "x.txt", code=2).stderr
-    assert "name files" in run("embed", code=2).stderr
+    assert ".parquet" in run_here("embed", "x.jpg", "--out", "x.txt", code=2).stderr
+    assert "name files" in run_here("embed", code=2).stderr
     space = FakeSpace()
     space.reads_text = False
     with pytest.raises(LibraryError, match="reads no words"):

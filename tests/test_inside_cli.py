@@ -10,7 +10,7 @@ import pytest
 
 from encoders.anchors import DIM
 from store.samples import read_samples
-from tests.commands import run
+from tests.commands import run, run_here
 
 TITLES = {sample.slug: sample.title for sample in read_samples()}
 
@@ -29,7 +29,7 @@ def cat(data) -> dict:
 
 
 def test_inside_words(data):
-    found = json.loads(run("inside", "a man bites a dog", "--json", data=data).stdout)
+    found = json.loads(run_here("inside", "a man bites a dog", "--json", data=data).stdout)
     assert found["dim"] == len(found["vector"]) == DIM
     assert [block["name"] for block in found["blocks"]] == ["Things seen", "Sounds heard", "Words"]
     assert sum(block["share"] for block in found["blocks"]) == pytest.approx(1, abs=1e-3)
@@ -40,21 +40,21 @@ def test_inside_words(data):
 
 
 def test_inside_an_item(data, cat):
-    said = run("inside", cat["id"], "--top", "3", data=data).stdout
+    said = run_here("inside", cat["id"], "--top", "3", data=data).stdout
     assert cat["title"] in said
     assert "cat" in said.partition("nearest concepts")[2].partition("changed")[0]
     assert "mirrored" in said
 
 
 def test_the_network_finds_what_no_word_does(data):
-    rows = json.loads(run("methods", "vehicle repair", "--json", data=data).stdout)
+    rows = json.loads(run_here("methods", "vehicle repair", "--json", data=data).stdout)
     near = {row["method"]: row["near"] for row in rows}
     assert near["tfidf"] == []
     assert "mechanic" in near["network"][0]["text"]
 
 
 def test_methods_for_a_picture(data, cat):
-    rows = json.loads(run("methods", cat["path"], "--json", "--top", "4", data=data).stdout)
+    rows = json.loads(run_here("methods", cat["path"], "--json", "--top", "4", data=data).stdout)
     assert [row["method"] for row in rows] == ["colours", "corners", "network"]
     cats = {TITLES[slug] for slug in ("cat", "sleeping_cat", "persian_cat", "siamese_cat")}
     assert {near["title"] for near in rows[-1]["near"]} <= cats
@@ -64,6 +64,6 @@ def test_methods_for_a_picture(data, cat):
 def test_wrong_use_is_one_sentence(data, tmp_path):
     wrong = tmp_path / "vectors.txt"
     wrong.write_text("nothing of the sort\n")
-    said = run("methods", "dog", "--vectors", wrong, data=data, code=1).stderr
+    said = run_here("methods", "dog", "--vectors", wrong, data=data, code=1).stderr
     assert '"vectors.txt" holds no vectors of words' in said
-    assert "--in" in run("methods", "dog", "--in", "sounds", data=data, code=2).stderr
+    assert "--in" in run_here("methods", "dog", "--in", "sounds", data=data, code=2).stderr

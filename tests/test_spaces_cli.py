@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from encoders import load_space
 from store.evaluation import evaluate
 from store.library import Library, LibraryError, Term
-from tests.commands import run
+from tests.commands import run, run_here
 from tests.media import makers
 
 MODEL = "test_resnet.r160_in1k"
@@ -50,7 +50,7 @@ def found(*arguments: str, data: Path) -> list[dict]:
 
 def test_a_library_of_texts(place):
     data, space = place / "texts", f"glove:{place / 'glove.txt'}"
-    done = run("index", str(place / "media"), "--space", space, data=data)
+    done = run_here("index", str(place / "media"), "--space", space, data=data)
     assert done.stdout == "2 added, 0 already there, 4 skipped.\n"
     assert "cannot embed image" in done.stderr
     assert "cannot embed audio" in done.stderr
@@ -59,22 +59,23 @@ def test_a_library_of_texts(place):
             found("search", words, "--space", space, "--no-exact", data=data)[0]["title"] == title
         )
     other = f"word2vec:{place / 'glove.txt'}"
-    refused = run("search", "puppy", "--space", other, data=data, code=1).stderr
+    refused = run_here("search", "puppy", "--space", other, data=data, code=1).stderr
     assert f"--space {space}" in refused
     picture = str(place / "media" / "red IMG_7.jpg")
     assert (
-        "cannot embed image" in run("similar", picture, "--space", space, data=data, code=1).stderr
+        "cannot embed image"
+        in run_here("similar", picture, "--space", space, data=data, code=1).stderr
     )
 
 
 def test_a_library_of_pictures(place):
     data, space = place / "pictures", f"resnet:{MODEL}={place / 'tiny.safetensors'}"
-    done = run("index", str(place / "media"), "--space", space, data=data)
+    done = run_here("index", str(place / "media"), "--space", space, data=data)
     assert done.stdout == "3 added, 0 already there, 3 skipped.\n"
     assert "cannot embed text" in done.stderr
     picture = str(place / "media" / "red IMG_7.jpg")
     assert found("similar", picture, "--space", space, data=data)[0]["title"] == "red IMG_7"
-    said = run("search", "a cat", "--space", space, data=data, code=1).stderr
+    said = run_here("search", "a cat", "--space", space, data=data, code=1).stderr
     assert "reads no words" in said
     assert said.count("\n") == 1
     with Library(data, load_space(space)) as library:
@@ -96,7 +97,7 @@ def test_a_library_of_pictures(place):
         evaluate(place / "pairs.csv", load_space(space))
     out = place / "pictures.jsonl"
     files = str(place / "media")
-    assert "3 vectors of" in run("embed", files, "--space", space, "--out", str(out)).stdout
+    assert "3 vectors of" in run_here("embed", files, "--space", space, "--out", str(out)).stdout
 
 
 def test_an_empty_library_of_pictures_finds_nothing(place):
@@ -110,5 +111,5 @@ def test_an_empty_library_of_pictures_finds_nothing(place):
 
 def test_wrong_names_are_one_sentence(place):
     for name in ("glove:nowhere.txt", "resnet:resnet10t=nowhere.pth"):
-        said = run("search", "x", "--space", name, data=place / "none", code=1).stderr
+        said = run_here("search", "x", "--space", name, data=place / "none", code=1).stderr
         assert said.count("\n") == 1

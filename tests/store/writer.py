@@ -8,7 +8,7 @@ from pathlib import Path
 import chromadb.api.rust
 import chromadb.config  # noqa: F401
 
-import store.ingest  # noqa: F401
+import store.ingest
 import store.keeper
 from store.index import Settings
 from store.library import AddEvent, Library
