@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import docx
@@ -36,12 +37,36 @@ PEOPLE = {
 }
 
 
-def make_clip(path: Path) -> None:
-    """Three seconds of a cat, three of a rocket; a dog barks."""
-    with Image.open(SAMPLES["cat"].path) as cat, Image.open(SAMPLES["rocket"].path) as rocket:
-        shots = [(cat.convert("RGB"), 3.0), (rocket.convert("RGB"), 3.0)]
-    barks, rate = soundfile.read(SAMPLES["dog"].path, always_2d=True)
-    heard = soxr.resample(barks.mean(axis=1), rate, 48_000)
+OTHER_TEXTS = {
+    "garden": "The roses are watered in the evening, and the hedge is cut in spring.",
+    "court": "The judge read the sentence, and the lawyer asked for an appeal.",
+    "road": "The lorry broke down on the motorway, and a mechanic changed its engine.",
+    "storm": "Thunder and heavy rain came over the sea, and the wind tore the sails.",
+    "match": "The striker scored twice in the second half, and the crowd cheered.",
+    "moon": "The spacecraft left its orbit and landed on the moon.",
+    "dogs": "Puppies learn to sit when they are rewarded, and bark less.",
+    "taxes": "Every household fills in a form about what it earned.",
+}
+OTHER_FILMS = {
+    "garden": ("dahlia", "gravel", "rain"),
+    "journey": ("temple", "tower", "wind"),
+    "night": ("galaxies", "galaxies", "crickets"),
+    "people": ("admiral", "cameraman", "applause"),
+}
+OTHER_GRAPHS = {
+    "zoo": {"Leo": "a lion in the zoo", "Ella": "an elephant", "Kim": "a penguin that swims"},
+    "garage": {"Max": "changes tyres", "Tom": "paints cars", "Eva": "sells lorries"},
+    "court": {"Joe": "a judge", "Sue": "a lawyer", "Pat": "a thief who was caught"},
+    "space": {"Apollo": "a rocket to the moon", "Mir": "a station", "Juno": "a probe"},
+}
+
+
+def make_clip(path: Path, first: str = "cat", second: str = "rocket", sound: str = "dog") -> None:
+    """Three seconds of a cat, three of a rocket, while a dog barks; or of other samples."""
+    with Image.open(SAMPLES[first].path) as one, Image.open(SAMPLES[second].path) as other:
+        shots = [(one.convert("RGB"), 3.0), (other.convert("RGB"), 3.0)]
+    wave, rate = soundfile.read(SAMPLES[sound].path, always_2d=True)
+    heard = soxr.resample(wave.mean(axis=1), rate, 48_000)
     heard = np.resize(heard, 6 * 48_000).astype(np.float32)
     make_film(path, shots, rate=5, size=(320, 240), sound=heard)
 
@@ -69,11 +94,11 @@ def make_text(path: Path) -> None:
             path.write_text("\n\n".join(BREAD))
 
 
-def make_graph(path: Path) -> None:
+def make_graph(path: Path, people: dict[str, str] = PEOPLE) -> None:
     graph = networkx.Graph(name="friends")
-    for name, about in PEOPLE.items():
+    for name, about in people.items():
         graph.add_node(name, label=name, about=about)
-    graph.add_edges_from([("Ann", "Bob"), ("Cid", "Dan"), ("Bob", "Cid")])
+    graph.add_edges_from(pairwise(people))
     match path.suffix:
         case ".graphml":
             networkx.write_graphml(graph, path)
@@ -84,7 +109,7 @@ def make_graph(path: Path) -> None:
                 del attributes["label"]
             networkx.write_gml(graph, path)
         case ".csv":
-            rows = [f"{a} {PEOPLE[a]},{b} {PEOPLE[b]}" for a, b in graph.edges]
+            rows = [f"{a} {people[a]},{b} {people[b]}" for a, b in graph.edges]
             path.write_text("\n".join(["source,target", *rows]))
         case ".json":
             path.write_text(json.dumps(networkx.node_link_data(graph, edges="links")))
@@ -92,9 +117,17 @@ def make_graph(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """The samples."""
+    """The samples, and some other things of each medium, among which the right one is found."""
+    others = tmp_path_factory.mktemp("others")
+    for name, text in OTHER_TEXTS.items():
+        (others / f"{name}.txt").write_text(text)
+    for name, samples in OTHER_FILMS.items():
+        make_clip(others / f"{name}.mp4", *samples)
+    for name, people in OTHER_GRAPHS.items():
+        make_graph(others / f"{name}.graphml", people)
     with Library(tmp_path_factory.mktemp("library"), load_space()) as library:
         add_samples(library, lambda what, done, total: None)
+        assert not library.add([others]).skipped
         yield library
 
 

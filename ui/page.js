@@ -446,8 +446,46 @@
     if (node.tagName === "VIDEO" && node.error) node.replaceWith(...unplayed(node.poster));
   }
 
+  // ---- taking things out of the library ----
+  function removal(what, remove) {
+    const dialog = make(
+      "dialog",
+      { id: "confirm", "aria-labelledby": "confirm-title" },
+      make("h2", { id: "confirm-title" }, `Remove ${what} from the library?`),
+      make("p", {}, "Copies that Anyfind keeps are deleted. Files in your own folders stay where they are."),
+      make("div", { class: "acts" },
+        make("button", { type: "button", class: "quiet", value: "no" }, "Keep"),
+        make("button", { type: "button", class: "danger", value: "yes" }, "Remove"),
+      ),
+    );
+    document.body.append(dialog);
+    dialog.addEventListener("click", (event) => {
+      if (event.target.value === "yes") remove();
+      if (event.target.value || event.target === dialog) dialog.close();
+    });
+    dialog.addEventListener("close", () => dialog.remove());
+    dialog.showModal();
+  }
+
+  // From the viewer; its cards go as well, wherever they stand.
+  async function removeItem({ id, title }) {
+    const answer = await fetch(`remove/${encodeURIComponent(id)}`, { method: "POST" }).catch(() => null);
+    const told = answer && (await answer.json().catch(() => null));
+    if (!answer?.ok) {
+      say(told?.detail || "Anyfind does not answer.");
+      return;
+    }
+    for (const card of all(`[data-id="${CSS.escape(id)}"]`)) card.remove();
+    say(`“${title}” is no longer in the library.`);
+  }
+
   // ---- the viewer: one item, large ----
   const acts = {}; // what other tabs do with an item: name -> { label, run(item), suits?(item) }
+  acts.remove = {
+    label: "Remove from the library",
+    suits: ({ kind }) => kind !== "node",
+    run: (told) => removal(`“${told.title}”`, () => removeItem(told)),
+  };
   let viewer = null;
   let shown = null; // the button the viewer was opened or stepped to
   let around = null; // the element whose items the viewer walks through
@@ -582,6 +620,7 @@
         make("button", { type: "button", class: "quiet", "data-act": "less" }, "− like this"))
       : null;
     const others = Object.entries(acts).filter(([, { suits }]) => !suits || suits(item));
+    others.sort(([a], [b]) => (a === "remove") - (b === "remove")); // it comes last
     const verbs = others.length
       ? make("div", { class: "verbs" },
         ...others.map(([act, { label }]) => make("button", { type: "button", class: "quiet", "data-act": act }, label)))
@@ -847,28 +886,11 @@
       );
     }
     function confirm() {
-      const many = picked.size === 1 ? "1 item" : `${picked.size} items`;
-      const dialog = make(
-        "dialog",
-        { id: "confirm", "aria-labelledby": "confirm-title" },
-        make("h2", { id: "confirm-title" }, `Remove ${many} from the library?`),
-        make("p", {}, "Copies that Anyfind keeps are deleted. Files in your own folders stay where they are."),
-        make("div", { class: "acts" },
-          make("button", { type: "button", class: "quiet", value: "no" }, "Keep"),
-          make("button", { type: "button", class: "danger", value: "yes" }, "Remove"),
-        ),
-      );
-      document.body.append(dialog);
-      dialog.addEventListener("click", (event) => {
-        if (event.target.value === "yes") {
-          trigger("remove", { ids: [...picked.keys()] });
-          picked.clear();
-          show();
-        }
-        if (event.target.value || event.target === dialog) dialog.close();
+      removal(picked.size === 1 ? "1 item" : `${picked.size} items`, () => {
+        trigger("remove", { ids: [...picked.keys()] });
+        picked.clear();
+        show();
       });
-      dialog.addEventListener("close", () => dialog.remove());
-      dialog.showModal();
     }
     element.addEventListener("change", (event) => {
       const id = event.target.dataset.pickId;

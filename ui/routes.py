@@ -17,6 +17,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount
 
+from store.records import LibraryError
 from ui import cards, theme
 from ui.guards import Key
 from ui.page import Page
@@ -222,6 +223,18 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
             raise HTTPException(404, "This is not in the library, or says nothing to be found by.")
         told = cards.data(found, None, None, cards.Look(page.paths, steered=True))
         return Response(cards.plain(json.dumps(told)), media_type="application/json")
+
+    @app.post("/remove/{item_id}")
+    def remove(item_id: str, request: Request) -> Response:
+        gate(request)
+        try:
+            gone = page.library.remove([item_id])
+        except LibraryError as error:
+            raise HTTPException(409, str(error)) from None
+        if not gone:
+            raise HTTPException(404, "This is not in the library any more.")
+        page.intake.changed()
+        return JSONResponse({})
 
     @app.get("/around/{item_id}")
     def around(item_id: str, said: str, request: Request) -> Response:

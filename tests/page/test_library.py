@@ -93,6 +93,24 @@ def test_removing_asks_first(served: Served, visit: Any) -> None:
     assert served.library.count() == count
 
 
+def test_an_item_is_removed_from_the_viewer(served: Served, visit: Any, tmp_path: Path) -> None:
+    makers.make_picture(tmp_path / "cloud.png", "white", (88, 60))
+    [item] = served.library.add([tmp_path / "cloud.png"]).added
+    page = visit(served)
+    search(page, "white")
+    page.click("#results .tile:has-text('cloud') .open")
+    page.click("#viewer [data-act=remove]")
+    page.click("#confirm [value=no]")
+    assert served.library.get(item.id) is not None
+    page.click("#results .tile:has-text('cloud') .open")
+    page.click("#viewer [data-act=remove]")
+    page.click("#confirm [value=yes]")
+    page.wait_for_selector("#toast:has-text('cloud')")
+    assert "cloud" not in titles(page)
+    assert served.library.get(item.id) is None
+    assert (tmp_path / "cloud.png").exists()
+
+
 def test_a_folder_of_this_machine_is_added_in_place(
     served: Served, visit: Any, tmp_path: Path
 ) -> None:
