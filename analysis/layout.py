@@ -127,10 +127,13 @@ def _work(lay: Work, rows: np.ndarray, sender: Connection) -> None:
 
 def _tsne(rows: np.ndarray, _: Connection) -> np.ndarray:
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     perplexity = min(max(len(rows) / 10, LEAST_NEIGHBOURS), NEIGHBOURS, (len(rows) - 1) / 2)
     tsne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=SEED)
-    return np.asarray(tsne.fit_transform(rows))
+    # its threads wait for each other by spinning, and so for long where the cores are busy
+    with threadpool_limits(1):
+        return np.asarray(tsne.fit_transform(rows))
 
 
 def _umap(rows: np.ndarray, sender: Connection) -> np.ndarray:
