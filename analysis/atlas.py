@@ -79,7 +79,10 @@ def read_points(library: Library) -> Points:
     numbers = np.concatenate([numbers for numbers, _ in read])
     of = np.concatenate([np.full(len(own), at) for at, (own, _) in enumerate(read)]).astype(int)
     vectors = np.concatenate([vectors for _, vectors in read])
-    return Points(numbers, of, streams, vectors)
+    points = Points(numbers, of, streams, vectors)
+    # the same files, added in another order, are to lie where they did
+    order = np.lexsort((points.stamps(), of))
+    return Points(numbers[order], of[order], streams, vectors[order])
 
 
 def centre(points: Points, means: np.ndarray) -> np.ndarray:
@@ -235,7 +238,7 @@ def _path(library: Library) -> Path:
 
 def _key(library: Library) -> str:
     """Names the space and what a map is made with: another map is made for another."""
-    about = (library.space.name, library.space.dim, library.space.version, AXES, 1)
+    about = (library.space.name, library.space.dim, library.space.version, AXES, 2)
     return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
 

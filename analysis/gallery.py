@@ -60,7 +60,7 @@ def gather_passages(
 def gather_pictures(
     library: Library, most: int = MOST_PICTURES, progress: Progress | None = None
 ) -> Gallery:
-    """The pictures of a library, by their previews (at most 384 x 384 pixels)."""
+    """The pictures of a library, by their previews (about 384 x 384 pixels at most)."""
     contents: list[Path] = []
     rows: list[np.ndarray] = []
     items: list[Item | None] = []

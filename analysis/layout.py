@@ -25,9 +25,9 @@ FEW = 25
 """With fewer points than this the two main axes (PCA) tell as much."""
 MANY = 3000
 """From so many points on UMAP is quicker than t-SNE, though it compiles first."""
-AXES = 50  # main axes that UMAP is given
+AXES = 50  # main axes that are laid out
 NEIGHBOURS, DISTANCE = 15, 0.1  # umap-learn's own defaults
-LEAST_NEIGHBOURS = 5  # of few points a tenth count
+LEAST_NEIGHBOURS = 5  # the perplexity of t-SNE is a tenth of the points, between the two
 SEED = 20
 POLL_SECONDS = 0.2
 
@@ -53,10 +53,10 @@ def lay_out(
 ) -> np.ndarray:
     """Places (n, 2) of rows (n, dims), float32, the whole within -1 to 1.
 
-    The same rows give the same places, in whatever order. Raises Stopped once `stopped` says so,
+    The same rows in the same order give the same places. Raises Stopped once `stopped` says so,
     and LibraryError where the process that does it dies.
     """
-    if len(rows) < FEW:
+    if len(rows) < FEW or not np.ptp(rows, axis=0).any():  # nothing tells these apart
         flat = np.zeros((len(rows), 2), np.float32)
         flat[:, : rows.shape[1]] = rows[:, :2]
         return _fitted(flat)
@@ -64,9 +64,8 @@ def lay_out(
         raise Stopped
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    order = np.lexsort(rows.T)
     work = _umap if len(rows) >= MANY else _tsne
-    process = context.Process(target=_work, args=(work, rows[order], sender), daemon=True)
+    process = context.Process(target=_work, args=(work, rows, sender), daemon=True)
     process.start()
     sender.close()
     try:
@@ -77,9 +76,7 @@ def lay_out(
                 continue
             told = receiver.recv()
             if isinstance(told, np.ndarray):
-                places = np.empty_like(told)
-                places[order] = told
-                return _fitted(places)
+                return _fitted(told)
             progress("Laying out the map", *told)
     except EOFError as error:
         raise LibraryError(
@@ -120,7 +117,7 @@ Work = Callable[[np.ndarray, Connection], np.ndarray]
 
 def _work(lay: Work, rows: np.ndarray, sender: Connection) -> None:
     os.nice(5)
-    warnings.simplefilter("ignore")  # of one thread, because the seed is fixed
+    warnings.simplefilter("ignore")  # UMAP tells that a fixed seed leaves it one thread
     sender.send((0, 0))
     sender.send(np.asarray(lay(rows, sender), np.float32))
 

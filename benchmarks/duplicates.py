@@ -49,6 +49,7 @@ from analysis.duplicates import (
 from benchmarks.machine import describe_machine
 from encoders import load_space
 from media import MediaError
+from store.files import PREVIEW_QUALITY
 from store.samples import read_samples
 
 Row = tuple[int, str, list[float]]
@@ -169,10 +170,10 @@ def tell(name: str, rows: list[Row], methods: Sequence[str], sources: int, used:
 
 
 def previewed(image: Image.Image) -> Square:
-    """As it is compared in a library: its preview, a WebP of 384 pixels."""
+    """As it is compared in a library: its preview, a JPEG of 384 pixels."""
     small = image.copy()
     small.thumbnail((384, 384))
-    return Square(_reduced(recompressed(small, 80, "WEBP")))
+    return Square(_reduced(recompressed(small, PREVIEW_QUALITY, "JPEG")))
 
 
 def tiny(square: Square) -> np.ndarray:

@@ -37,7 +37,7 @@ def lay(count: int) -> np.ndarray:
     print(f"main axes of {count:,} x {DIM}: {time.perf_counter() - start:.1f} s")
     start = time.perf_counter()
     places = lay_out(low, lambda what, done, total: None)
-    print(f"UMAP, its process and its compiling included: {time.perf_counter() - start:.1f} s")
+    print(f"laid out, its process and its compiling included: {time.perf_counter() - start:.1f} s")
     start = time.perf_counter()
     found = find_clusters(places)
     print(f"HDBSCAN: {time.perf_counter() - start:.1f} s, {found.max() + 1} clusters")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,9 @@ def index(
         def show(event: Any) -> None:
             bars("Indexing", event.done, event.total or 0)
             if event.state == "skipped":
-                bars.print(f"skipped: {event.reason}")
+                gone = not os.path.lexists(event.path)
+                where = f" It was looked for in {event.path.parent}." if gone else ""
+                bars.print(f"skipped: {event.reason}{where}")
 
         try:
             report = library.add(paths, progress=show)

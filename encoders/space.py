@@ -55,6 +55,11 @@ class Space:
         self._lock = threading.RLock()
 
     @property
+    def picture_side(self) -> int:
+        """Pixels along the shorter side of what the image tower is given."""
+        return min(self._clip.preprocess.size)
+
+    @property
     def folder(self) -> Path | None:
         """Where what depends on the space alone is kept, for all libraries."""
         return cache_dir() / "banks" / hashlib.sha256(self.name.encode()).hexdigest()[:12]

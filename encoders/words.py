@@ -59,6 +59,7 @@ class WordSpace(Space):
     """
 
     modalities = frozenset()
+    picture_side = 0
 
     def __init__(self, name: str, progress: Progress | None = None) -> None:
         """`name` is a form of FORMS, a colon and the path of a file, which may be gzipped.

@@ -3,7 +3,7 @@
     with open_media(Path("cat.jpg")) as media:
         for segment in media.segments():
             ...segment.content
-        media.preview().save("cat.webp")
+        media.preview().save("preview.jpg")
 
 Adding a medium is one file like picture.py and one entry in `_MEDIA`.
 """
@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from . import film, graph, limits, picture, sound, text
 from .medium import Media, MediaError, Medium, Segment, quote
+from .picture import look_closer
 from .sound import SAMPLE_RATE
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "MediaError",
     "Segment",
     "is_candidate",
+    "look_closer",
     "open_media",
     "quote",
 ]
@@ -57,6 +59,7 @@ _REFUSED = (
     (0, b"MThd", "is a MIDI file, which holds notes but no sound: render it to WAV or MP3"),
 )
 _SYSTEM = {
+    errno.ENOENT: "is not there",
     errno.ENOTDIR: "is not there",
     errno.ELOOP: "is a link that leads back to itself",
     errno.EACCES: "may not be read: change its permissions",
@@ -166,7 +169,5 @@ def _check_kind(path: Path, mode: int) -> None:
 def _unreadable(path: Path, error: OSError) -> MediaError:
     if error.errno == errno.ENOENT and path.is_symlink():
         return MediaError(path, "is a link to a file that is not there")
-    if error.errno == errno.ENOENT:
-        return MediaError(path, f"is not there (in {path.absolute().parent})")
     said = (error.strerror or "the system refused").lower()
     return MediaError(path, _SYSTEM.get(error.errno or 0, f"cannot be read ({said})"))

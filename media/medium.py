@@ -114,8 +114,9 @@ class Media(ABC):
 
     @abstractmethod
     def preview(self) -> Image.Image:
-        """RGB: a thumbnail, at most 384 x 384; a sound's waveform, 768 x 192; a film's poster or a
-        graph's drawing, at most 768 x 432; a text's first page, 384 x 512."""
+        """RGB: a thumbnail of about 384 x 384, or a small picture itself; a sound's waveform,
+        768 x 192; a film's poster or a graph's drawing, at most 768 x 432; a text's first page,
+        384 x 512."""
 
     def close(self) -> None:  # noqa: B027  # a picture has nothing left to close
         """Let go of the file. Harmless when done twice."""

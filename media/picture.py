@@ -19,8 +19,10 @@ from .medium import Media, MediaError, Medium, Segment, check_size
 LONGEST_SIDE = 1024  # pixels, of the content
 THUMBNAIL_SIDE = 384  # pixels, of the preview
 # A JPEG is decoded at a half, a quarter or an eighth where it keeps so many pixels along its
-# shorter side. Photographs of 300 are found as well as whole ones by a network that sees 320.
+# shorter side: by a network that sees NETWORK_SIDE, photographs of 300 are found as well as whole.
 SHORTEST_SIDE = 300
+NETWORK_SIDE = 320
+_kept = SHORTEST_SIDE
 
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib"),
@@ -88,6 +90,12 @@ class Picture(Media):
         width, height = (max(1, round(side * scale)) for side in self.image.size)
         # halved by plain means while it is larger: in half the time, and it looks the same
         return self.image.resize((width, height), _FILTER, reducing_gap=1.0)
+
+
+def look_closer(side: int) -> None:
+    """From now on keep at least so many pixels, for a network that sees more than 320."""
+    global _kept
+    _kept = max(_kept, side if side > NETWORK_SIDE else 0)
 
 
 def open_picture(path: Path, file: BinaryIO, head: bytes) -> Picture:
@@ -190,7 +198,7 @@ def _draft(image: ImageFile.ImageFile) -> None:
     """Let the JPEG decoder scale down by 8, 4 or 2 where enough is left for the networks."""
     longer, shorter = max(image.size), min(image.size)
     for scale in (8, 4, 2):
-        enough = longer >= THUMBNAIL_SIDE * scale and shorter >= SHORTEST_SIDE * scale
+        enough = longer >= THUMBNAIL_SIDE * scale and shorter >= _kept * scale
         if enough or longer >= LONGEST_SIDE * scale:
             image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
             return

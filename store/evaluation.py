@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from media import MediaError, open_media, quote
+from media import MediaError, look_closer, open_media, quote
 from store.background import Background, correct
 from store.records import LibraryError, Progress, Space
 from store.streams import STREAMS, usable_streams
@@ -212,6 +212,8 @@ def _decode(paths: Sequence[Path], space: Space) -> Iterator[tuple[Path, str, li
 
     Decoding runs a few files ahead of the network, never more.
     """
+
+    look_closer(space.picture_side)
 
     def read(path: Path) -> tuple[Path, str, list[Array] | str]:
         try:

@@ -53,6 +53,7 @@ class Writer(Protocol):
 
 def embed_files(space: Space, paths: Iterable[Path]) -> Iterator[Block]:
     """The parts of files, and of folders with all below, in order, a block a file."""
+    media.look_closer(space.picture_side)
     batcher = Batcher(space)
 
     def read(found: Found) -> Block:

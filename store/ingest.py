@@ -97,6 +97,7 @@ class Ingest:
         progress: Callable[[AddEvent], None] | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
+        media.look_closer(space.picture_side)
         self._catalogue = catalogue
         self._files = files
         self._space = space

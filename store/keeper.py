@@ -21,7 +21,7 @@ from store.records import Progress
 
 log = logging.getLogger("anyfind.store")
 
-BATCH = 500  # segments written at a time
+BATCH = 500  # segments written at a time; Chroma holds them as Python's numbers meanwhile
 CHECKED = 32  # vectors compared when the index is opened, per stream
 ATTEMPTS = 3  # at building the index anew, before it is given up until the library is opened again
 
@@ -69,7 +69,7 @@ class Keeper:
         self._news = threading.Condition()
         self._wanted = 0  # counts calls of wake
         self._done = 0  # ... and those that are worked off
-        self._awaited = 0  # who waits for that now
+        self._now = False  # nothing more is expected: what is pending is written at once
         self._closing = False
         self._hurry = False
         self._thread: threading.Thread | None = None
@@ -86,10 +86,12 @@ class Keeper:
 
     # Called from any thread
 
-    def wake(self) -> None:
-        """There are changes to write (or the index is to be opened)."""
+    def wake(self, now: bool = True) -> None:
+        """There are changes to write (or the index is to be opened); not `now`: more will follow,
+        and they may be written together."""
         with self._news:
             self._wanted += 1
+            self._now |= now
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._run, name="index", daemon=True)
                 self._thread.start()
@@ -101,10 +103,9 @@ class Keeper:
             if self._thread is None:
                 return True
             wanted = self._wanted
-            self._awaited += 1
+            self._now = True
             self._news.notify_all()
             self._news.wait_for(lambda: self._done >= wanted or self._ended)
-            self._awaited -= 1
             return self._done >= wanted
 
     def query(self, stream: str, vector: np.ndarray, count: int) -> list[tuple[str, float]] | None:
@@ -179,7 +180,10 @@ class Keeper:
     def _drain(self) -> bool:
         """Write all that is pending, then wait for more; False when it is time to end."""
         with self._news:
-            self._news.wait_for(lambda: self._closing or self._awaited, GATHER_SECONDS)
+            self._news.wait_for(lambda: self._closing or self._now, GATHER_SECONDS)
+            self._now = False
+            if self._suspect:  # a query failed meanwhile
+                return True
             wanted = self._wanted
         total = done = 0
         if self._state != WRITTEN and self._catalogue.pending(1):

@@ -243,7 +243,7 @@ class Library:
                 self._catalogue,
                 self._files,
                 self.space,
-                self._follow,
+                lambda removed: self._follow(removed, more=True),
                 copy=copy,
                 titles=titles,
                 progress=progress,
@@ -336,8 +336,8 @@ class Library:
                     f'"{item.title}" is a node of a graph: remove the graph instead.'
                 )
 
-    def _follow(self, removed: Sequence[Removed]) -> None:
-        """Bring what is derived from the catalogue up to it."""
+    def _follow(self, removed: Sequence[Removed], more: bool = False) -> None:
+        """Bring what is derived from the catalogue up to it; `more` will follow soon."""
         for name, matrix in self._matrices.items():
             gone = [number for item in removed for number in item.segments.get(name, ())]
             try:
@@ -353,7 +353,8 @@ class Library:
         for item in removed:
             if self._catalogue.get(item.id) is None:
                 self._files.delete(item.id, item.copy)
-        self._keeper.wake()
+        if self._catalogue.pending(1):  # else Chroma need not be loaded for it
+            self._keeper.wake(now=not more)
 
     def settle(self) -> bool:
         """Wait until the index knows all that was added or removed; False where it is broken."""
@@ -432,6 +433,7 @@ class Library:
         import media
         from store.ingest import embed_media
 
+        media.look_closer(self.space.picture_side)
         name = media.quote(what) if isinstance(what, Path) else "This medium"
         try:
             with contextlib.ExitStack() as stack:
@@ -566,8 +568,8 @@ class Library:
         return "".join(passages[at - 1 : at]), "".join(passages[at + 1 : at + 2])
 
     def preview(self, id: str) -> Path:
-        """Where the item's preview lies (a WebP picture: thumbnail, waveform, poster or drawing; of
-        a node that of its graph).
+        """Where the item's preview lies, a JPEG, or a WebP of an older version: a thumbnail, a
+        waveform, a poster or a drawing; of a node that of its graph.
 
         Made again from the original where it has been deleted.
         """

@@ -26,6 +26,7 @@ class FakeSpace:
     version = ""
     folder: Path | None = None
     modalities = frozenset({"image", "audio"})
+    picture_side = 8
     reads_text = True
     batch_size = 16
 

@@ -256,7 +256,7 @@
       if (cluster >= 0) tops[cluster] = Math.min(tops[cluster], ys[at]);
     });
     function names(zoom) {
-      if (cut === "label") return; // the colours are of something else
+      if (cut === "label") return; // the user's own groups are what is looked at
       const size = 13;
       paper.font = `600 ${size}px ui-sans-serif, system-ui, sans-serif`;
       paper.textAlign = "center";
@@ -372,7 +372,7 @@
       dots.clear();
       ink = style("--ink") || ink;
       ground = style("--card") || ground;
-      if (first) fit();
+      if (first || view.scale === least) fit(); // what was whole stays whole
       else draw();
     }).observe(canvas);
 

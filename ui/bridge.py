@@ -19,7 +19,7 @@ def assist(server: Any) -> None:
     """Have Gradio's server for assistants answer in JSON, and tell Anyfind's version."""
 
     def as_json(data: Any, root_url: str) -> list[Any]:  # else it writes what Python would
-        told = [json.dumps(output, ensure_ascii=False) for output in data]
+        told = [json.dumps(output, ensure_ascii=False, allow_nan=False) for output in data]
         return [server.types.TextContent(type="text", text=text) for text in told]
 
     server.postprocess_output_data = as_json

@@ -195,7 +195,6 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     gr.api(
         _endpoint(page),
         api_name="classify",
-        api_description="Items sorted under labels, by words or by a probe that was kept.",
         concurrency_id="endpoint",
         concurrency_limit=4,
     )
@@ -527,8 +526,7 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             labels: What to sort under, two labels or more, such as "a cat" and "a dog".
             modality: Sort one medium only: image, audio, film, text or node.
             k: How many items of each label to tell; all are counted.
-            templates: Sentences with {} for the label, such as "a photo of {}"; the usual ones
-            if left out.
+            templates: Sentences with {} for the label, such as "a photo of {}", or the usual ones.
             probe: The name of a probe that was taught in the page, in place of labels.
         """
         lists = (labels or [], templates or [])

@@ -119,7 +119,6 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, .
     gr.api(
         _endpoint(page),
         api_name="duplicates",
-        api_description="Groups of duplicates, the one to keep first in each.",
         concurrency_id="duplicates endpoint",
         concurrency_limit=1,
     )

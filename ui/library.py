@@ -28,7 +28,7 @@ MARKS = {"added": "Added", "present": "Already there", "skipped": "Skipped", "st
 log = logging.getLogger(__name__)
 
 
-def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
+def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...]]]:
     """Draws the tab; returns its components and what fills them when the page is opened."""
     seen = gr.State(-1)  # the library's version that the list shows
     offset = gr.State(0)
@@ -76,7 +76,7 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...
             "",
             elem_id="shelf",
             apply_default_css=False,
-            js_on_load="anyfind.shelf(element, trigger, watch, ['remove', 'turn'])",
+            js_on_load="anyfind.shelf(element, trigger, watch, ['remove', 'turn', 'fresh'])",
             head=page.script,
         )
         timer = gr.Timer(POLL_SECONDS, active=False)
@@ -84,9 +84,12 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...
     def draw(modality: str, start: int) -> Drawn:
         return _draw(page, modality, start)
 
+    def again(modality: str, start: int, version: int) -> tuple[Any, ...]:
+        return (gr.skip(),) * 4 if version == page.intake.version else draw(modality, start)
+
     def poll(modality: str, start: int, version: int) -> tuple[Any, ...]:
         state = page.intake.state()
-        listed = (gr.skip(),) * 4 if version == page.intake.version else draw(modality, start)
+        listed = again(modality, start, version)
         return _progress(state), gr.Timer(active=state.busy), *listed
 
     def add_folder(text: str, modality: str, start: int, version: int) -> tuple[Any, ...]:
@@ -124,6 +127,8 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...
     drop.arrived(poll, state, polled, trigger_mode="always_last", **how)
     progress.stop(stop, state, polled, **how)
     shelf.remove(remove, [modality, offset], [progress, *listed], **how)
+    for event in (shelf.fresh, tab.select):  # something may have been removed elsewhere
+        event(again, state, listed, trigger_mode="always_last", **how)
     shelf.turn(turn, [modality], listed, trigger_mode="always_last", **how)
     modality.change(lambda kind: draw(kind, 0), [modality], listed, **how)
     if page.local:

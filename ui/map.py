@@ -60,7 +60,6 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[[], tuple[Any, ...
     gr.api(
         _endpoint(page),
         api_name="map",
-        api_description="The items as points in two dimensions, with the names of their clusters.",
         concurrency_id="map",
         concurrency_limit=1,
     )
@@ -158,7 +157,7 @@ def _labels(text: str) -> list[str]:
 
 
 def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
-    def draw_map_anew(anew: bool = False) -> list[dict[str, Any]]:
+    def map_items(anew: bool = False) -> list[dict[str, Any]]:
         """Where the items lie on the map of the library.
 
         Args:
@@ -173,5 +172,5 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
             log.exception("the map failed")
             raise gr.Error(FAULT, print_exception=False) from None
 
-    draw_map_anew.__name__ = "map"  # how assistants call it
-    return draw_map_anew
+    map_items.__name__ = "map"  # how assistants call it
+    return map_items

@@ -70,7 +70,6 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     gr.api(
         _endpoint(page),
         api_name="odd_one_out",
-        api_description="Which of several words or items does not belong, how sure, and why.",
         concurrency_id="endpoint",
         concurrency_limit=4,
     )

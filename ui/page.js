@@ -469,13 +469,17 @@
 
   // From the viewer; its cards go as well, wherever they stand.
   async function removeItem({ id, title }) {
-    const answer = await fetch(`remove/${encodeURIComponent(id)}`, { method: "POST" }).catch(() => null);
+    const how = { method: "POST", headers: { "x-anyfind": "remove" } };
+    const answer = await fetch(`remove/${encodeURIComponent(id)}`, how).catch(() => null);
     const told = answer && (await answer.json().catch(() => null));
     if (!answer?.ok) {
       say(told?.detail || "Anyfind does not answer.");
       return;
     }
     for (const card of all(`[data-id="${CSS.escape(id)}"]`)) card.remove();
+    document.dispatchEvent(new CustomEvent("anyfind:removed", { detail: id }));
+    const parts = asked.parts.filter((part) => part.what !== id);
+    if (parts.length < asked.parts.length) send({ ...asked, parts });
     say(`“${title}” is no longer in the library.`);
   }
 
@@ -907,6 +911,7 @@
       one("#shelf-filters")?.scrollIntoView();
     });
     watch("value", show);
+    document.addEventListener("anyfind:removed", () => trigger("fresh", {}));
     document.addEventListener("click", (event) => {
       if (event.target.closest('[role="tab"]')) setTimeout(show, 50);
     });

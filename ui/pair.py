@@ -27,7 +27,6 @@ def build(page: Page, _: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     gr.api(
         _endpoint(page),
         api_name="compare",
-        api_description="How like two words or items are, what they share and what not.",
         concurrency_id="endpoint",
         concurrency_limit=4,
     )

@@ -161,9 +161,7 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
     @app.post("/upload")
     async def upload(request: Request, name: str, drop: str = "") -> Response:
         gate(request)
-        # A header that a form of another site cannot send without asking first.
-        if request.headers.get("x-anyfind") != "upload":
-            raise HTTPException(400, "This is not an upload of Anyfind's page.")
+        _asked_here(request, "upload")
         arriving = page.uploads.start(name)
         too_big = f"{arriving.name} is larger than {max_upload // 1_000_000} MB, the upload limit."
         try:
@@ -227,13 +225,15 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
     @app.post("/remove/{item_id}")
     def remove(item_id: str, request: Request) -> Response:
         gate(request)
+        _asked_here(request, "remove")
         try:
             gone = page.library.remove([item_id])
         except LibraryError as error:
             raise HTTPException(409, str(error)) from None
+        finally:
+            page.intake.changed()
         if not gone:
             raise HTTPException(404, "This is not in the library any more.")
-        page.intake.changed()
         return JSONResponse({})
 
     @app.get("/around/{item_id}")
@@ -254,6 +254,12 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
         found = Counter(os.path.dirname(item.path) for item in recent if not item.copied)
         names = sorted(cards.plain(name) for name, _ in found.most_common(FOLDERS))
         return JSONResponse(names)
+
+
+def _asked_here(request: Request, what: str) -> None:
+    """Refuse what lacks a header that a form of another site cannot send without asking first."""
+    if request.headers.get("x-anyfind") != what:
+        raise HTTPException(400, "This was not asked by Anyfind's page.")
 
 
 def _constant(content: str | bytes, kind: str) -> Callable[[], Response]:

@@ -175,7 +175,6 @@ def build(page: Page, tab: gr.Tab) -> tuple[list[Any], Callable[..., Any]]:
     gr.api(
         _endpoint(page),
         api_name="search",
-        api_description="The nearest items to a text, to items, or to both, best first.",
         concurrency_id="endpoint",
         concurrency_limit=4,
     )
@@ -442,7 +441,9 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
         told = [{key: one[key] for key in (*keys, "exact")} for one in found]
         if page.paths:
             for one, hit in zip(told, found, strict=True):
-                one["file"] = hit["path"]  # Gradio's client would fetch what is called a path
+                one["file"] = cards.plain(
+                    hit["path"]
+                )  # Gradio's client would fetch what is called a path
         return told
 
     return search

@@ -333,6 +333,7 @@ class Service:
             # some sounds are told by their names alone
             path = Path(folder) / f"input{SUFFIXES.get(subtype, f'.{subtype}')}"
             path.write_bytes(content)
+            media.look_closer(self._space.picture_side)
             try:
                 with media.open_media(path) as opened:
                     return opened.modality, self._prepare(opened, at)

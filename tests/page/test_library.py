@@ -107,6 +107,13 @@ def test_an_item_is_removed_from_the_viewer(served: Served, visit: Any, tmp_path
     page.click("#confirm [value=yes]")
     page.wait_for_selector("#toast:has-text('cloud')")
     assert "cloud" not in titles(page)
+    tab(page, "Library")
+    page.wait_for_selector("#shelf .cell")
+    page.wait_for_function(
+        "count => document.querySelectorAll('#shelf .cell').length === count",
+        arg=served.library.count(),
+    )
+    assert not any("cloud" in name for name in shelf(page))
     assert served.library.get(item.id) is None
     assert (tmp_path / "cloud.png").exists()
 

@@ -126,14 +126,6 @@ def test_teach(page: Any) -> None:
     page.click("#shelves [data-teach]")  # off
     assert "12 examples" in page.inner_text("#shelves .accuracy caption")
     words, learnt = map(percent, page.locator("#shelves .accuracy tr").all_inner_texts())
-    print(
-        words,
-        learnt,
-        page.locator("#shelves .confusion td").all_inner_texts(),
-        under(page, "a cat"),
-        under(page, "a person"),
-        under(page, "None of"),
-    )
     assert learnt >= words
     assert learnt > 100 / 3
     # what was not marked

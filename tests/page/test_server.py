@@ -58,6 +58,15 @@ class TestEndpoint:
         assert hits[0]["modality"] == "image"
         assert hits[0]["score"] > hits[1]["score"]
 
+    def test_a_name_that_is_no_text(self, serve: Serve, tmp_path: Path) -> None:
+        served = serve(fill=False)
+        makers.make_picture(tmp_path / "plain.png", "red", (40, 40))
+        os.rename(tmp_path / "plain.png", os.fsencode(tmp_path) + b"/caf\xe9.png")
+        served.library.add([tmp_path])
+        client = Client(served.address, verbose=False, analytics_enabled=False)
+        [hit] = client.predict("red", "image", 2, api_name="/search")
+        assert "caf" in hit["file"]
+
     def test_a_sound_tells_where(self, client: Client) -> None:
         [hit] = client.predict("high", "audio", 1, api_name="/search")
         assert (hit["title"].split(".")[0], hit["start"], hit["end"]) == ("siren", 15, 25)
@@ -256,6 +265,16 @@ class TestClosedDoors:
         assert "connect-src 'self'" in policy
         assert "default-src 'self'" in policy
 
+    def test_another_site_cannot_remove(self, served: Served) -> None:
+        address = f"{served.address}/remove/{named(served, 'red').id}"
+        assert httpx.post(address).status_code == 400  # an old browser does not say who asks
+        headers = {"X-Anyfind": "remove"}
+        answer = httpx.post(address, headers=headers | {"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 403
+        answer = httpx.post(f"{served.address}/remove/{'0' * 32}", headers=headers)
+        assert answer.status_code == 404
+        assert named(served, "red")
+
     def test_uploads_do_not_stay(self, served: Served) -> None:
         waiting = Path(os.environ["GRADIO_TEMP_DIR"]).parent / "uploads"
         before = set(waiting.glob("*")) if waiting.exists() else set()
@@ -299,6 +318,11 @@ class TestLogin:
     def test_nothing_without_it(self, guarded: Served, path: str) -> None:
         item = named(guarded, "red")
         assert get(guarded, path.format(item.id)).status_code in (401, 404)
+
+    def test_nothing_is_removed_without_it(self, guarded: Served) -> None:
+        address = f"{guarded.address}/remove/{named(guarded, 'red').id}"
+        assert httpx.post(address, headers={"X-Anyfind": "remove"}).status_code == 401
+        assert named(guarded, "red")
 
     def test_no_upload_without_it(self, guarded: Served) -> None:
         answer = httpx.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -208,6 +209,37 @@ def test_an_index_that_fails_in_use_is_built_anew(
     assert library.settle()
     assert library._keeper.folder.name == "index-2"
     assert [h.id for h in library.search("red", k=3)] == [h.id for h in before]
+
+
+def test_a_query_that_fails_while_more_is_awaited_builds_the_index_anew(
+    open_library: Callable[..., Library], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = open_library(exact_limit=0)
+    library.add([folder])
+    assert library.settle()
+    monkeypatch.setattr("store.keeper.GATHER_SECONDS", 60)
+    library._keeper.wake(now=False)
+    time.sleep(0.1)  # it waits for more now
+
+    def fail(*args: object, **options: object) -> None:
+        raise RuntimeError("damaged")
+
+    monkeypatch.setattr(library._keeper._index._collections["image"], "query", fail)
+    assert library.search("red")[0].title == "red"
+    assert library.settle()
+    assert library._keeper.folder.name == "index-2"
+
+
+def test_what_was_added_is_in_the_index_at_once(
+    open_library: Callable[..., Library], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.keeper.GATHER_SECONDS", 60)
+    library = open_library()
+    library.add([folder])
+    deadline = time.monotonic() + 20
+    while library._catalogue.pending(1):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_write_that_fails_builds_the_index_anew(
