@@ -49,7 +49,7 @@ from analysis.duplicates import (
 from benchmarks.machine import describe_machine
 from encoders import load_space
 from media import MediaError
-from store.files import PREVIEW_QUALITY
+from store.files import save_preview
 from store.samples import read_samples
 
 Row = tuple[int, str, list[float]]
@@ -173,7 +173,9 @@ def previewed(image: Image.Image) -> Square:
     """As it is compared in a library: its preview, a JPEG of 384 pixels."""
     small = image.copy()
     small.thumbnail((384, 384))
-    return Square(_reduced(recompressed(small, PREVIEW_QUALITY, "JPEG")))
+    stream = io.BytesIO()
+    save_preview(small, stream)
+    return Square(_reduced(Image.open(stream).convert("RGB")))
 
 
 def tiny(square: Square) -> np.ndarray:
