@@ -22,7 +22,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-QUERY = "a church"
+QUERY = "a cat"
 DESKTOP = {"width": 1360, "height": 850}
 PHONE = {"width": 390, "height": 844}
 ASSETS = Path(__file__).resolve().parent.parent / "assets"

@@ -21,8 +21,8 @@ from ui.query import Query
 SHOWN = 8
 """Outliers of each medium."""
 FARTHEST = 1.05
-"""Times that an item lies farther from its neighbours than they from theirs, to stand apart; of a
-medium without such items the first are shown."""
+"""Times that an item lies farther from its neighbours than they from theirs, to stand apart."""
+NONE = '<p class="none">None of these stands apart.</p>'
 EXAMPLES = (
     ("breakfast", "cereal", "dinner", "lunch"),
     ("guitar", "violin", "piano", "spoon"),
@@ -153,8 +153,8 @@ def _apart(page: Page) -> Iterator[str]:
             log.exception("looking for outliers failed")
             yield _told(sections, search.FAULT)
             return
-        apart = [one for one in found if one.factor >= FARTHEST] or found[:FEWEST]
-        if apart:
+        if found:
+            apart = [one for one in found if one.factor >= FARTHEST]
             sections.append(_section(page, kind, apart))
     few = "There are too few items of a medium for any of them to stand apart."
     yield _told(sections, "" if sections else few) if kinds else ""
@@ -175,10 +175,8 @@ def _section(page: Page, kind: str, apart: list[Outlier]) -> str:
         f'<p class="times">{one.factor:.2f} × as far as usual</p></div>'
         for one in apart
     ]
-    return (
-        f'<section data-kind="{kind}"><h3>{cards.TITLES[kind]}</h3>'
-        f'<div class="grid">{"".join(shown)}</div></section>'
-    )
+    grid = f'<div class="grid">{"".join(shown)}</div>' if shown else NONE
+    return f'<section data-kind="{kind}"><h3>{cards.TITLES[kind]}</h3>{grid}</section>'
 
 
 # --- for programs -----------------------------------------------------------------------------
