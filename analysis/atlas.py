@@ -71,6 +71,11 @@ class Points:
         stamps: np.ndarray = (bits * np.arange(1, bits.shape[1] + 1, dtype=np.uint64)).sum(axis=1)
         return stamps
 
+    def in_order(self) -> Points:
+        """The same, however they were added: the same files are to lie where they did."""
+        order = np.lexsort((self.stamps(), self.of))
+        return Points(self.numbers[order], self.of[order], self.streams, self.vectors[order])
+
 
 def read_points(library: Library) -> Points:
     """One point an item, of all media."""
@@ -79,10 +84,7 @@ def read_points(library: Library) -> Points:
     numbers = np.concatenate([numbers for numbers, _ in read])
     of = np.concatenate([np.full(len(own), at) for at, (own, _) in enumerate(read)]).astype(int)
     vectors = np.concatenate([vectors for _, vectors in read])
-    points = Points(numbers, of, streams, vectors)
-    # the same files, added in another order, are to lie where they did
-    order = np.lexsort((points.stamps(), of))
-    return Points(numbers[order], of[order], streams, vectors[order])
+    return Points(numbers, of, streams, vectors)
 
 
 def centre(points: Points, means: np.ndarray) -> np.ndarray:
@@ -126,6 +128,7 @@ def draw_atlas(
         if not len(points.numbers):
             return Atlas(points.numbers, np.zeros((0, 2), np.float32), points.numbers, [])
         report("Reading the library", 0, 0)
+        found, points = points, points.in_order()
         means = stream_means(points)
         rows = centre(points, means)
         count = min(AXES, len(rows), rows.shape[1])
@@ -149,7 +152,9 @@ def draw_atlas(
             points.streams,
         )
         made.write(library)
-        return Atlas(points.numbers, places, clusters, names)
+        atlas = made.place(found)
+        assert atlas is not None  # nothing of it is new
+        return atlas
 
 
 _drawing = threading.Lock()

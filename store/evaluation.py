@@ -212,7 +212,6 @@ def _decode(paths: Sequence[Path], space: Space) -> Iterator[tuple[Path, str, li
 
     Decoding runs a few files ahead of the network, never more.
     """
-
     look_closer(space.picture_side)
 
     def read(path: Path) -> tuple[Path, str, list[Array] | str]:

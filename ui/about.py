@@ -83,7 +83,7 @@ def _text(page: Page) -> str:
     *parts, last = (PARTS[kind] for kind in held)
     each = f"{', '.join(parts)} or {last}"
     facts = [
-        ("Version", _version()),
+        ("Version", version()),
         ("Space", f"{space.name}; each {each} is a point in it, told by {space.dim} numbers"),
         ("Library", cards.counted({kind: n for kind, n in held.items() if kind != "node"})),
     ]
@@ -125,7 +125,8 @@ def _media(held: Mapping[str, int], towers: Collection[str]) -> str:
     )
 
 
-def _version() -> str:
+def version() -> str:
+    """Anyfind's own."""
     try:
         return importlib.metadata.version("anyfind")
     except importlib.metadata.PackageNotFoundError:

@@ -251,10 +251,7 @@
       if (cluster >= 0) centres[cluster].forEach((list, axis) => list.push(axis ? ys[at] : xs[at]));
     });
     const medians = centres.map((axes) => axes.map((list) => list.sort((a, b) => a - b)[list.length >> 1] || 0));
-    const tops = data.names.map(() => Infinity);
-    data.clusters.forEach((cluster, at) => {
-      if (cluster >= 0) tops[cluster] = Math.min(tops[cluster], ys[at]);
-    });
+    const tops = centres.map(([, sorted]) => sorted[0]);
     function names(zoom) {
       if (cut === "label") return; // the user's own groups are what is looked at
       const size = 13;

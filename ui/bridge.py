@@ -4,7 +4,6 @@ reach a page that was started with --mcp."""
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio
@@ -15,7 +14,7 @@ from ui import PageError, check_mcp
 ENDPOINT = "/gradio_api/mcp/"
 
 
-def assist(server: Any) -> None:
+def assist(server: Any, version: str) -> None:
     """Have Gradio's server for assistants answer in JSON, and tell Anyfind's version."""
 
     def as_json(data: Any, root_url: str) -> list[Any]:  # else it writes what Python would
@@ -23,10 +22,7 @@ def assist(server: Any) -> None:
         return [server.types.TextContent(type="text", text=text) for text in told]
 
     server.postprocess_output_data = as_json
-    try:
-        server.mcp_server.version = version("anyfind")
-    except PackageNotFoundError:  # run without being installed
-        server.mcp_server.version = None
+    server.mcp_server.version = version
 
 
 def bridge(address: str) -> None:

@@ -441,9 +441,8 @@ def _endpoint(page: Page) -> Callable[..., list[dict[str, Any]]]:
         told = [{key: one[key] for key in (*keys, "exact")} for one in found]
         if page.paths:
             for one, hit in zip(told, found, strict=True):
-                one["file"] = cards.plain(
-                    hit["path"]
-                )  # Gradio's client would fetch what is called a path
+                # Gradio's client would fetch what is called a path
+                one["file"] = cards.plain(hit["path"])
         return told
 
     return search

@@ -120,7 +120,7 @@ def _app(
         head=theme.HEAD,
     )
     if mcp:
-        assist(blocks.mcp_server_obj)
+        assist(blocks.mcp_server_obj, about.version())
     gate.open(app)
     return app
 

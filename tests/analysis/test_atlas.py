@@ -160,7 +160,7 @@ def test_points_that_nothing_tells_apart() -> None:
 
 
 def test_the_order_of_addition_does_not_count(library: Library) -> None:
-    points = read_points(library)
+    points = read_points(library).in_order()
     order = np.argsort(points.numbers)
     assert not np.array_equal(order, np.arange(len(order))), "they come in another order"
     assert np.array_equal(np.lexsort((points.stamps(), points.of)), np.arange(len(order)))
