@@ -128,6 +128,9 @@ def _find(library: Library, kind: str, report: Progress, stopped: Check) -> list
     def worth(group: list[int]) -> tuple[Any, ...]:
         return _worth(items[int(numbers[group[0]])])
 
+    def best(pair: tuple[int, int]) -> list[tuple[Any, ...]]:
+        return sorted((worth([x]) for x in pair), reverse=True)
+
     groups, at = [[x] for x in range(len(numbers))], np.arange(len(numbers))
     looked: set[tuple[int, int]] = set()
     for _ in range(ROUNDS):
@@ -140,7 +143,8 @@ def _find(library: Library, kind: str, report: Progress, stopped: Check) -> list
             if agreement(*pair) >= SAME[kind]:
                 same.append(pair)
         merged = False
-        for a, b in sorted(same, key=lambda pair: -agreements[pair]):
+        # of equal agreement what is most worth keeping first, not what happened to be added first
+        for a, b in sorted(same, key=lambda pair: (agreements[pair], best(pair)), reverse=True):
             if groups[a] is groups[b]:
                 continue
             first, second = sorted((groups[a], groups[b]), key=worth, reverse=True)
@@ -162,7 +166,7 @@ def _find(library: Library, kind: str, report: Progress, stopped: Check) -> list
         for place, group in enumerate(groups)
         if len(group) > 1 and group[0] == place
     ]
-    return sorted(found, key=lambda group: -len(group.items))
+    return sorted(found, key=lambda group: (len(group.items), _worth(group.items[0])), reverse=True)
 
 
 _PLURALS = {"image": "pictures", "audio": "sounds", "film": "films", "text": "texts"}
@@ -170,12 +174,12 @@ _PLURALS = {"image": "pictures", "audio": "sounds", "film": "films", "text": "te
 
 def _worth(item: Item) -> tuple[Any, ...]:
     """Whether to keep this one: what is there, the largest, the longest, the most bytes, and what
-    came first."""
+    came first; the id settles what is equal in all of these."""
     details = item.details
     pixels = float(details.get("width", 0)) * float(details.get("height", 0))
     length = float(details.get("seconds", details.get("words", 0)))
     rate = float(details.get("rate", 0))
-    return (not item.missing, pixels, round(length, 1), rate, item.bytes, -item.added)
+    return (not item.missing, pixels, round(length, 1), rate, item.bytes, -item.added, item.id)
 
 
 def near_pairs(

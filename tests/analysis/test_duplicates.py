@@ -263,8 +263,9 @@ def test_drawings_made_from_one_template_are_no_group(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 1, 3, 0)])
 def test_all_of_a_group_agree_with_the_one_to_keep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    order: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # each agrees with the next and not with the one after that
     for number in range(4):
@@ -275,7 +276,8 @@ def test_all_of_a_group_agree_with_the_one_to_keep(
         lambda library: lambda a, b: 1.0 if abs(int(a.title) - int(b.title)) == 1 else 0.0,
     )
     with Library(tmp_path / "data", FakeSpace()) as library:
-        library.add([tmp_path])
+        for number in order:
+            library.add([tmp_path / f"{number}.png"])
         groups = find_duplicates(library)
     assert [[item.title for item in group.items] for group in groups] == [["0", "1"], ["2", "3"]]
     assert [group.agreement for group in groups] == [1, 1]
