@@ -340,6 +340,10 @@ def compare_streams(streams: Sequence[Sequence[Scored]]) -> list[Scored]:
     others of its stream, and the first of a stream that holds nothing fitting can stand above the
     first of one that does. Within a stream the order stays.
 
+    An item that several streams found, such as a film by its pictures and by its sound, is told of
+    by what lies highest above everyday queries: how many segments each stream has, which the odds
+    go by, says nothing of which of one film's is meant.
+
     Args:
         streams: each one's hits by their scores, best first.
     """
@@ -354,11 +358,19 @@ def compare_streams(streams: Sequence[Sequence[Scored]]) -> list[Scored]:
             joined.append((least, hit))
     if any(hit.sure is None for _, hit in joined):
         joined = [(hit.score, hit) for _, hit in joined]
-    joined.sort(key=lambda one: (-one[0], -one[1].score, one[1].match.segment))
-    once: dict[int, Scored] = {}
+    parts: dict[int, list[tuple[float, Scored]]] = {}
     for value, hit in joined:
-        once.setdefault(hit.match.item, replace(hit, score=value))
-    return list(once.values())
+        parts.setdefault(hit.match.item, []).append((value, hit))
+    once = [max(found, key=_telling) for found in parts.values()]
+    once.sort(key=lambda one: (-one[0], -one[1].score, one[1].match.segment))
+    return [replace(hit, score=value) for value, hit in once]
+
+
+def _telling(part: tuple[float, Scored]) -> tuple[float, float, float]:
+    """What tells best of an item comes first by this."""
+    value, hit = part
+    height = hit.match.above
+    return (-math.inf if height is None else height, value, hit.score)
 
 
 def middle(vectors: np.ndarray) -> np.ndarray:

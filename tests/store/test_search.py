@@ -15,8 +15,9 @@ from store import matrix as matrix_module
 from store.catalogue import Catalogue, Entry, Sighting, segment_id
 from store.index import Index, IndexBroken, Settings, collection_name
 from store.library import Library
-from store.matrix import Matrix
+from store.matrix import Match, Matrix
 from store.scores import PRIOR, PRIOR_ITEMS, moments
+from store.search import Scored, compare_streams
 from tests.fakes import FakeSpace
 
 DIM = 16
@@ -339,6 +340,24 @@ def test_segment_ids_are_media_fragments() -> None:
     assert segment_id("a", "soundtrack", Segment(5.0, 15.0), 3) == "a#t=5,15&track=audio"
     place = Segment(place={"page": 3, "line": 12})
     assert segment_id("a", "text", place, 3, 2) == "a#part=2"
+
+
+def test_a_film_is_told_of_by_what_lies_highest_above_everyday_queries() -> None:
+    def found(item: int, stream: str, above: float | None, sure: float | None) -> Scored:
+        return Scored(0.0, Match(item, item, 0.1, above), stream, sure)
+
+    seen = [found(1, "film", 3.0, 0.6), found(2, "film", 6.9, 0.07)]
+    heard = [found(3, "soundtrack", 1.0, 0.3), found(2, "soundtrack", -0.1, 0.09)]
+    joined = compare_streams([seen, heard])
+    assert [(hit.match.item, hit.stream) for hit in joined] == [
+        (1, "film"),
+        (3, "soundtrack"),
+        (2, "film"),
+    ]
+    # where nobody knows how high, the better score counts
+    seen = [Scored(1.0, Match(1, 1, 0.1), "film")]
+    heard = [Scored(2.0, Match(2, 1, 0.1), "soundtrack")]
+    assert [hit.stream for hit in compare_streams([seen, heard])] == ["soundtrack"]
 
 
 def test_the_fake_space_has_this_dimension() -> None:
