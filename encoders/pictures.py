@@ -18,7 +18,7 @@ import numpy as np
 
 from encoders.runtime import Recipe, is_built, load_network
 from encoders.space import Space
-from encoders.towers import Clip, Preprocess, SpaceError, image_module
+from encoders.towers import Clip, Preprocess, SpaceError, image_module, loading
 from encoders.weights import Progress, cache_dir, write_whole
 
 Array = np.ndarray[Any, Any]
@@ -116,18 +116,13 @@ def _load(name: str, model_name: str, file: Path | None) -> Any:
     """The network without its classifier, in evaluation mode."""
     import timm
 
-    try:
+    offer = (
+        "check the name, connect to the network once, or give a file of weights as resnet:MODEL="
+    )
+    with loading(name, f"{offer}FILE", hub=file is None):
         model = timm.create_model(model_name, pretrained=file is None, num_classes=0)
         if file is not None:
             _fill(model, file)
-    except SpaceError:
-        raise
-    except Exception as error:  # timm, the hub and damaged files raise whatever comes up
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise SpaceError(
-            f"The space {name} could not be loaded ({reason}): check the name, connect to the "
-            "network once, or give a file of weights as resnet:MODEL=FILE."
-        ) from error
     return model.eval()
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Array = np.ndarray[Any, Any]
+
+
+ANSWER_SECONDS = 5.0  # that the model hub is given to say that it is there
 
 
 class SpaceError(Exception):
@@ -136,6 +141,59 @@ def text_module(model: Any) -> torch.nn.Module:
     return TextTower().eval()
 
 
+@contextmanager
+def loading(name: str, offer: str, *, hub: bool) -> Iterator[None]:
+    """Within it a library builds the network of the space `name`; SpaceError if it cannot.
+
+    Where the model hub is needed, it is asked first whether it is there. If not, only what was
+    fetched before is looked for, at once: the hub's client tries every file six times, which takes
+    most of a minute and fills the screen.
+
+    Args:
+        offer: what can be done about it.
+        hub: the weights may have to be fetched.
+    """
+    from huggingface_hub import constants
+
+    silent, offline = logging.root.manager.disable, constants.HF_HUB_OFFLINE
+    there = not hub or (not offline and _answers(constants.ENDPOINT))
+    logging.disable(logging.ERROR)
+    constants.HF_HUB_OFFLINE = offline or not there
+    try:
+        yield
+    except SpaceError:
+        raise
+    except Exception as error:  # open_clip, timm, the hub and damaged files raise whatever comes up
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        if not there and _was_sought(error):
+            reason = f"it was not fetched before, and {constants.ENDPOINT} is not in reach"
+        raise SpaceError(f"The space {name} could not be loaded ({reason}): {offer}.") from error
+    finally:
+        logging.disable(silent)
+        constants.HF_HUB_OFFLINE = offline
+
+
+def _answers(address: str) -> bool:
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(address, timeout=ANSWER_SECONDS)
+    except Exception:  # of whatever library the hub's client speaks through
+        return False
+    return True
+
+
+def _was_sought(error: BaseException | None) -> bool:
+    """Whether the hub was to be asked, as far as the error and those it comes from tell."""
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    while error is not None:
+        if isinstance(error, LocalEntryNotFoundError | OfflineModeIsEnabled):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def open_clip_model(name: str) -> Clip:
     """Describe an open_clip model: `MODEL/PRETRAINED` or `local-dir:PATH`.
 
@@ -148,14 +206,9 @@ def open_clip_model(name: str) -> Clip:
     def load() -> Any:
         import open_clip
 
-        try:
+        offer = "check the name with `python app.py models`, connect to the network once, or use "
+        with loading(name, f"{offer}local-dir:PATH", hub=pretrained is not None):
             return open_clip.create_model(model_name, pretrained=pretrained).eval()
-        except Exception as error:  # open_clip and the hub raise whatever comes up
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-            raise SpaceError(
-                f"The space {name} could not be loaded ({reason}): check the name with "
-                "`python app.py models`, connect to the network once, or use local-dir:PATH."
-            ) from error
 
     if pretrained is None:
         name = model_name  # the whole path: "local-dir:clip" is another model in another folder

@@ -224,7 +224,11 @@ def search(page: Any, text: str) -> None:
 
 def renewed(page: Any, before: str | None, box: str = "#results") -> None:
     page.wait_for_function(
-        "([box, before]) => document.querySelector(box + ' .answer')?.dataset.answer !== before",
+        """([box, before]) => {
+            // there is none for a moment while the page puts the new one in
+            const now = document.querySelector(box + ' .answer')?.dataset.answer;
+            return now !== undefined && now !== before;
+        }""",
         arg=[box, before],
     )
 

@@ -35,6 +35,7 @@ def sort(page: Any, labels: str) -> None:
 
 def under(page: Any, label: str) -> list[str]:
     section = page.locator("#shelves section", has=page.locator(f"h2:has-text('{label}')"))
+    section.first.wait_for()
     return section.locator(".name").all_inner_texts()
 
 
