@@ -33,7 +33,7 @@ def embed(
     from store.export import WRITERS, Block, embed_files, embed_lines, write_vectors
 
     if out.suffix.lower() not in WRITERS:
-        raise typer.BadParameter(f"its name ends in {', '.join(WRITERS)}", param_hint="--out")
+        raise typer.BadParameter(f"must be one of *{', *'.join(WRITERS)}", param_hint="--out")
     if not (paths or text):
         raise typer.BadParameter("name files, or words with --text", param_hint="PATHS")
     skipped = 0
@@ -61,7 +61,9 @@ def embed(
             raise typer.Exit(1) from None
     if not count:
         fail(f"Nothing could be embedded; {out} is as it was.")
-    print(f"{count} vectors of {loaded.dim} dimensions in {out}, {skipped} files skipped.")
+    vectors = "1 vector" if count == 1 else f"{count} vectors"
+    files = "1 file" if skipped == 1 else f"{skipped} files"
+    print(f"{vectors} of {loaded.dim} dimensions in {out}, {files} skipped.")
 
 
 def _lines(texts: list[str]) -> Iterator[str]:

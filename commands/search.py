@@ -27,7 +27,7 @@ cli = typer.Typer()
 @cli.command()
 def search(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What to look for; may be empty with --like.")],
+    text: Annotated[str, typer.Argument(help="What to look for; not needed with --like.")] = "",
     plus: Annotated[
         list[str] | None, typer.Option(help="More words, to be met as well; WORDS^0.5 counts half.")
     ] = None,

@@ -37,7 +37,7 @@ Medium = Annotated[
     str | None,
     typer.Option("--in", help="Look in one medium only: image, audio, film, text, graph or node."),
 ]
-Top = Annotated[int, typer.Option(help="How many results.", min=1, max=10_000)]
+Top = Annotated[int, typer.Option("--top", "-k", help="How many results.", min=1, max=10_000)]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)]
 Auth = Annotated[

@@ -258,7 +258,9 @@ class Service:
         given = body.get("input")
         if isinstance(given, dict) or (isinstance(given, str) and given):
             given = [given]
-        if not isinstance(given, list) or not given:
+        if given in ("", []):
+            raise Refusal("input is empty.", param="input")
+        if not isinstance(given, list):
             raise Refusal(
                 "input is a text, or a list of texts, of data URLs, or of objects such as "
                 '{"type": "image_url", "image_url": {"url": "data:image/png;base64,..."}}.',

@@ -149,8 +149,8 @@ class TestAnswers:
 @pytest.mark.parametrize(
     ("change", "sentence", "param"),
     [
-        ({"input": []}, "input is a text", "input"),
-        ({"input": ""}, "input is a text", "input"),
+        ({"input": []}, "input is empty", "input"),
+        ({"input": ""}, "input is empty", "input"),
         ({"input": None}, "input is a text", "input"),
         ({"input": ["a", " "]}, "Input 1 is empty", "input"),
         ({"input": [1, 2]}, "Token numbers", "input"),
