@@ -13,10 +13,11 @@ from tests.fakes import FakeSpace
 # Files of tests, by how long they take: with one worker a file, the long ones come first, so that
 # none of them is begun when the others are done.
 LONG_FIRST = [
-    "test_samples",
-    *("test_cli", "test_search", "test_embedded", "test_media", "test_library", "test_inside"),
-    *("test_formats", "test_odd", "test_inside_cli", "test_kill", "test_server", "test_film"),
-    *("test_map", "test_classify", "test_spaces_cli", "test_retrieval", "test_odd_cli"),
+    *("test_samples", "test_cli", "test_search", "test_media", "test_embedded", "test_library"),
+    *("test_kill", "test_film", "test_inside", "test_ingest", "test_formats", "test_server"),
+    *("test_mcp", "test_classify", "test_odd", "test_sound", "test_duplicates", "test_streams"),
+    *("test_towers", "test_map", "test_probe", "test_inside_cli", "test_service", "test_recipes"),
+    *("test_atlas", "test_set_aside", "test_weights", "test_picture", "test_odd_cli"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The real command, in a process of its own, on real networks and a real library."""
+"""The real command on real networks and a real library, in a new process where that matters."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def data(samples, tmp_path_factory) -> Path:
 
 def test_samples_come_and_go(samples, tmp_path):
     data = shutil.copytree(samples, tmp_path / "data")  # "added" was told when it was filled
-    assert f"{len(SAMPLES)} already there" in run("samples", data=data).stdout
+    assert f"{len(SAMPLES)} already there" in run_here("samples", data=data).stdout
     assert run("samples", "--remove", data=data).stdout == f"{len(SAMPLES)} removed.\n"
-    held = json.loads(run("stats", "--json", data=data).stdout)["items"]
+    held = json.loads(run_here("stats", "--json", data=data).stdout)["items"]
     assert set(held) == set(MODALITIES)
     assert set(held.values()) == {0}
 
@@ -100,7 +100,7 @@ def test_words_and_sentences_find_the_right_samples_first(data):
 
 
 def test_search_prints_the_agreed_fields_best_first(data):
-    hits = json.loads(run("search", "a cat", "--top", "5", "--json", data=data).stdout)
+    hits = json.loads(run_here("search", "a cat", "--top", "5", "--json", data=data).stdout)
     assert [list(hit) for hit in hits] == [
         [
             "id",
@@ -160,7 +160,7 @@ def test_index_search_remove(tmp_path):
     )
     assert sound["path"] == str(media / "below" / "whistle 🎵.wav")
     assert (sound["start"], sound["end"]) in [(0, 10), (2, 12)]
-    assert "0:" in run("search", "whistle", "--in", "audio", data=data).stdout
+    assert "0:" in run_here("search", "whistle", "--in", "audio", data=data).stdout
     assert run("remove", sound["id"], data=data).stdout == "1 removed.\n"
     assert "There is no item" in run_here("remove", sound["id"], data=data, code=1).stderr
     assert (

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from store.samples import read_samples
-from tests.commands import run, run_here
+from tests.commands import run_here
 
 SAMPLES = {sample.slug: sample for sample in read_samples()}
 
@@ -22,7 +22,7 @@ def test_duplicates_and_map(tmp_path: Path) -> None:
     cat.resize((cat.width * 2 // 3, cat.height * 2 // 3)).save(media / "small.jpg", quality=50)
     cat.crop((15, 10, cat.width - 20, cat.height - 15)).save(media / "cut.png")
     (media / "twin.png").write_bytes((media / "rocket.png").read_bytes())
-    run("index", str(media), data=data)
+    run_here("index", str(media), data=data)
     told = json.loads(run_here("duplicates", "--json", data=data).stdout)
     ((first, *rest),) = [group["items"] for group in told["near"]]
     assert first["title"] == "cat"

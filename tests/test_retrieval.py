@@ -1,4 +1,4 @@
-"""The metrics of benchmarks/retrieval.py against plain twins, and its anchors against the space."""
+"""The metrics of benchmarks/retrieval.py against plain twins."""
 
 from __future__ import annotations
 
@@ -9,19 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.retrieval import (
-    anchored_texts,
     leave_out,
     measure_pictures,
     measure_sounds,
     picture_sets,
-    remember,
-    restrict,
     summarise,
 )
 from encoders.adapter import SoundCorpus
-from encoders.anchors import shipped_anchors
-from encoders.embedded import encode_words
-from encoders.space import load_space
 
 RANDOM = np.random.default_rng(7)
 
@@ -87,21 +81,6 @@ def test_a_package_is_left_out_with_its_captions() -> None:
     assert (features == corpus.features[[0, 1, 4], 0]).all()
     assert others.captions == ("a cat", "a dog")
     assert [others.captions[i] for i in others.labels] == ["a dog", "a cat"]
-
-
-def test_the_numpy_twin_of_the_text_tower_agrees_with_the_space() -> None:
-    words, anchors = remember(encode_words), shipped_anchors()
-    texts = ["dog", "a dog barking", "piano music", "the interior of a kitchen", "42"]
-    whole = restrict(anchors, anchors.sound.names, words)
-    cosines = (anchored_texts(whole, words)(texts) * load_space().encode_texts(texts)).sum(axis=1)
-    assert cosines.min() > 0.999
-    # a bank without a caption describes that caption by the others
-    half = anchors.sound.names[::2]
-    part = anchored_texts(restrict(anchors, half, words), words)
-    assert restrict(anchors, half, words).sound.text_map.shape[0] == len(half)
-    left_out = list(anchors.sound.names[1:40:2])
-    changed = (part(left_out) * load_space().encode_texts(left_out)).sum(axis=1)
-    assert changed.max() < 0.999
 
 
 def test_small_packages_of_photographs_are_one_set(tmp_path: Path) -> None:

@@ -55,6 +55,10 @@ TABS = (
 result fills when the page is opened."""
 
 
+QUEUE_SECONDS = 0.01
+"""How long an event of the page may wait until Gradio's queue looks for it."""
+
+
 def serve(
     library: Library,
     *,
@@ -138,4 +142,8 @@ def _blocks(page: Page) -> gr.Blocks:
                 else:
                     blocks.load(fill, None, drawn, **quietly)
     blocks.api_open = False  # what `queue(api_open=False)` sets, without building the app again
+    # It would look for work a thousand times a second, which takes some 6 % of a core for ever,
+    # and a hundred times for progress, of which the page's events tell none.
+    blocks._queue.sleep_when_free = QUEUE_SECONDS
+    blocks._queue.progress_update_sleep_when_free = 10 * QUEUE_SECONDS
     return blocks

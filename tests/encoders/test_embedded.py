@@ -1,4 +1,5 @@
-"""The embedded space's towers against the models they were made of."""
+"""The embedded space's towers against the models they were made of, and against the numpy twin of
+benchmarks/retrieval.py."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
-from benchmarks.retrieval import remember
+from benchmarks.retrieval import anchored_texts, remember, restrict
 from encoders import embedded, load_space
 from encoders.anchors import DIM, attend, shipped_anchors
 from encoders.embedded import FAST_PREPROCESS, PREPROCESS, build_clip, encode_words, place
@@ -88,6 +89,21 @@ def test_a_text_is_its_attention_to_the_anchors_written_plainly(space, words):
     parts.append(2.8 * own / np.linalg.norm(own))
     expected = np.concatenate(parts) / math.sqrt(1 + 1 + 2.8**2)
     assert space.encode_texts(TEXTS[:1])[0] @ expected > 0.999
+
+
+def test_the_numpy_twin_of_the_text_tower_agrees_with_the_space(space, words):
+    anchors = shipped_anchors()
+    texts = ["dog", "a dog barking", "piano music", "the interior of a kitchen", "42"]
+    whole = restrict(anchors, anchors.sound.names, words)
+    cosines = (anchored_texts(whole, words)(texts) * space.encode_texts(texts)).sum(axis=1)
+    assert cosines.min() > 0.999
+    # a bank without a caption describes that caption by the others
+    half = anchors.sound.names[::2]
+    part = anchored_texts(restrict(anchors, half, words), words)
+    assert restrict(anchors, half, words).sound.text_map.shape[0] == len(half)
+    left_out = list(anchors.sound.names[1:40:2])
+    changed = (part(left_out) * space.encode_texts(left_out)).sum(axis=1)
+    assert changed.max() < 0.999
 
 
 def test_a_text_has_the_same_vector_alone_and_beside_longer_ones(space):
