@@ -1,5 +1,5 @@
-"""What benchmarks/duplicates.py changes pictures, sounds, films and texts by, and makes of them
-what is merely similar."""
+"""How benchmarks/duplicates.py changes pictures, sounds, films and texts, and what it makes that is
+merely similar to them."""
 
 from __future__ import annotations
 
@@ -172,6 +172,11 @@ HARD_FILMS: dict[str, Callable[[Sequence[View], Sequence[Path], int], list[View]
     "other views of the same": elsewhere,
     "other things before the same": behind,
 }
+
+
+def is_large(photograph: Path) -> bool:
+    with Image.open(photograph) as image:
+        return image.width >= SIZE[0] and image.height >= SIZE[1]
 
 
 def read_photograph(path: Path) -> Image.Image:

@@ -76,6 +76,7 @@ from benchmarks.changes import (
     SOUND_CHANGES,
     TEXT_CHANGES,
     film,
+    is_large,
     part_of,
     read_film,
     views,
@@ -338,11 +339,8 @@ def mean(rows: np.ndarray) -> np.ndarray:
 def films(folder: Path, sources: int) -> None:
     with open(folder / "pictures.csv", encoding="utf-8", newline="") as file:
         kinds = {row["path"]: row["kind"] for row in csv.DictReader(file)}
-    photographs = []
-    for path in sorted(path for path, kind in kinds.items() if kind == "photograph"):
-        with Image.open(folder / path) as image:
-            if image.width >= 320 and image.height >= 240:
-                photographs.append(folder / path)
+    every = sorted(path for path, kind in kinds.items() if kind == "photograph")
+    photographs = [folder / path for path in every if is_large(folder / path)]
     random.Random(7).shuffle(photographs)
     spare, fresh = photographs[:FILM_SPARE], iter(photographs[FILM_SPARE:])
     space = load_space("embedded")
@@ -388,13 +386,12 @@ def films(folder: Path, sources: int) -> None:
 
 
 def tell_reached(pairs: Sequence[Row], medium: str) -> None:
-    """How many of all the true and hard pairs, both halves, would be compared, and which the
-    present threshold is wrong about."""
+    """Of the true and the hard pairs, both halves, by kind: how many would be compared at all, and
+    what their agreement is."""
     for kind in dict.fromkeys(row[1] for row in pairs if row[1] != FALSE):
         mine = of_kind(pairs, kind)
         near = np.mean([row[2][-1] >= NEAR[medium] for row in mine])
-        scores = np.sort([row[2][0] for row in mine])
-        low, middle, high = scores[0], scores[len(scores) // 2], scores[-1]
+        low, middle, high = np.quantile([row[2][0] for row in mine], (0, 0.5, 1))
         print(f"  {kind}: near {near:.3f}; agreement {low:.3f} to {high:.3f}, median {middle:.3f}")
 
 
