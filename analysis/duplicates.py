@@ -41,9 +41,9 @@ SAME = {"image": 0.905, "audio": 0.90, "film": 0.85, "text": 0.92}
 """The agreement from which on two items of a medium are duplicates, chosen with
 benchmarks/duplicates.py: of pictures the least that no more than one in 200 of the pairs of
 different drawings of one thing reach, on the half that is fitted on; of texts the same, of forms
-filled in otherwise and of versions; of sounds by the curve; of films just above what single
-pictures of one view reach before which something else stands. To remove what is no duplicate is
-worse than to leave one.
+filled in otherwise and of versions; of sounds by the curve; of films what 99 of 100 pictures of
+one view, with something else before it in the other film, do not reach. To remove what is no
+duplicate is worse than to leave one.
 """
 
 NEAR = {"image": 0.5, "audio": 0.6, "film": 0.6, "text": 0.7}

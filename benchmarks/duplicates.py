@@ -85,6 +85,7 @@ from benchmarks.changes import (
 )
 from benchmarks.machine import describe_machine
 from encoders import load_space
+from encoders.film import merge_shots
 from encoders.space import Space
 from media import MediaError, open_media
 from store.files import save_preview
@@ -97,13 +98,12 @@ FALSE, HARD = "", "hard"
 Read = tuple[frozenset[tuple[str, ...]], set[str], np.ndarray]
 """Of a text: its shingles, its words, and its vector, (dim,)."""
 Seen = tuple[list[Shot], np.ndarray]
-"""Of a film: its shots, and the mean direction of LOOKED of its pictures, (dim,)."""
+"""Of a film: its shots, and its vector as a library makes it, (dim,)."""
 PARTS = ("sounds", "pictures", "films", "texts")
 
 PASSING = {FALSE: 0.01, HARD: 0.005}  # of such pairs, with the threshold that is fitted on them
 HARD_NEIGHBOURS, HARD_NEAR = 10, 0.8  # of tiny copies
 FILM_SPARE = 60  # photographs that are in no source
-LOOKED = 3  # pictures of a film by which its cosines are told: a library takes all
 WORDS = 100, 400  # of a text, at least and at most
 
 
@@ -325,9 +325,8 @@ def seen(path: Path, space: Space) -> Seen:
     for part in parts[:SHOTS]:
         start = part.start or 0.0
         shots.append(Shot(Square(_reduced(part.content)), start, part.end or start))
-    places = (np.arange(LOOKED) + 0.5) / LOOKED * len(parts)
-    ready = [space.prepare("image", parts[int(place)].content) for place in places]
-    return shots, mean(space.encode("image", ready))
+    rows = space.encode("image", [space.prepare("image", part.content) for part in parts])
+    return shots, mean(merge_shots(parts, rows)[1])
 
 
 def mean(rows: np.ndarray) -> np.ndarray:
