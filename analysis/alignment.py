@@ -44,7 +44,14 @@ FLAT = 0.25  # of the same: a sound that varies less over time has no course to 
 HEARD_SECONDS = 300
 """Longer sounds are compared by so much of their beginning."""
 
+APART = 0.5  # seconds by which the clocks of two copies of a film may differ
+WORST_TIME = 0.15
+"""Of a film, that may look as it likes: fades, and pictures that were taken a moment apart. On the
+half that benchmarks/duplicates.py fits on, with more of it films passed that share two thirds of
+their shots, with less of it fewer copies were found."""
+
 SHINGLE = 4  # words
+_DIGIT = re.compile(r"\d")
 
 Plane = np.ndarray
 Place = tuple[float, float, float]
@@ -338,21 +345,63 @@ def _overlaps(a: np.ndarray, b: np.ndarray, least: int) -> list[tuple[slice, sli
 # Films and texts
 
 
-def align_films(a: Sequence[Square], b: Sequence[Square]) -> float:
-    """The agreement of two films by pictures of their shots: of the median shot with the one of the
-    other film that fits it best, from either side.
+@dataclass(frozen=True)
+class Shot:
+    """A picture of a film, and the seconds of it that it stands for."""
+
+    square: Square
+    start: float
+    end: float
+
+
+def align_films(a: Sequence[Shot], b: Sequence[Shot]) -> float:
+    """The agreement of two films by pictures of their shots, one of which may be trimmed.
+
+    The films are laid over each other in time where they fit best. What all of the time that both
+    have but the worst WORST_TIME agrees by, at least, is their agreement: films that have most of
+    their shots in common, or all in another order, are not the same.
 
     Only wholes are compared: of two copies' shots pictures may be taken a moment apart.
     """
+    return agree(lay_shots(a, b), a, b)
 
-    def whole(one: Square, other: Square) -> float:
-        laid = lay_pictures(one, other)
-        return laid.whole if laid else 0.0
 
-    def seen(shots: Sequence[Square], among: Sequence[Square]) -> float:
-        return float(np.median([max(whole(s, o) for o in among) for s in shots]))
+def lay_shots(a: Sequence[Shot], b: Sequence[Shot]) -> np.ndarray:
+    """The agreement of each picture of one film with each of the other, as wholes, (n, m)."""
+    wholes = np.zeros((len(a), len(b)))
+    for x, one in enumerate(a):
+        for y, other in enumerate(b):
+            laid = lay_pictures(one.square, other.square)
+            wholes[x, y] = laid.whole if laid else 0.0
+    return wholes
 
-    return min(seen(a, b), seen(b, a))
+
+def agree(wholes: np.ndarray, a: Sequence[Shot], b: Sequence[Shot]) -> float:
+    """The agreement of two films by that of their pictures, (n, m)."""
+    times, others = (np.array([(shot.start, shot.end) for shot in shots]) for shots in (a, b))
+    shifts = {0.0}  # of b's beginning against a's
+    for x, y in np.argwhere(wholes >= PROMISING):
+        shifts.add(round(float(times[x, 0] - others[y, 0]), 2))
+    return max(_agree_at(wholes, times, others + shift) for shift in shifts)
+
+
+def _agree_at(wholes: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    """The agreement of pictures, (n, m), that are seen from when to when, (n, 2) and (m, 2), each
+    with the best of those that the other film shows at that time."""
+    first, last = max(a[0, 0], b[0, 0]), min(a[-1, 1], b[-1, 1])
+    longest = max(a[-1, 1] - a[0, 0], b[-1, 1] - b[0, 0])
+    if last - first < SMALLEST_WINDOW * longest:
+        return 0.0
+    together = (a[:, None, 0] <= b[:, 1] + APART) & (b[:, 0] <= a[:, None, 1] + APART)
+    seen = np.where(together, wholes, 0.0)
+    least = 1.0
+    for values, times in ((seen.max(axis=1), a), (seen.max(axis=0), b)):
+        seconds = np.minimum(times[:, 1], last) - np.maximum(times[:, 0], first)
+        order = np.argsort(values)
+        passed = np.maximum(seconds, 0)[order].cumsum()
+        worst = int(np.searchsorted(passed, WORST_TIME * passed[-1], side="right"))
+        least = min(least, float(values[order][min(worst, len(order) - 1)]))
+    return least
 
 
 def shingles(passages: Iterable[str]) -> frozenset[tuple[str, ...]]:
@@ -364,5 +413,21 @@ def shingles(passages: Iterable[str]) -> frozenset[tuple[str, ...]]:
 
 
 def align_texts(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
-    """The part of the longer text's shingles that the other one has as well."""
-    return len(a & b) / max(len(a), len(b), 1)
+    """The agreement of two texts by their shingles, one of which may be trimmed.
+
+    The part of one's shingles that the other one has as well, of that which has the most in
+    common with the other: what was added to one of them, or left out, is no difference; what was
+    replaced is. The same of their words with a digit, if that is less: two forms differ by little
+    but dates and amounts.
+    """
+    if min(len(a), len(b)) < max(SMALLEST_WINDOW * max(len(a), len(b)), 1):
+        return 0.0
+    numbers, others = (_with_digits(runs) for runs in (a, b))
+    parts = [(a, b), (numbers, others)] if numbers and others else [(a, b)]
+    return min(len(one & other) / min(len(one), len(other)) for one, other in parts)
+
+
+def _with_digits(runs: frozenset[tuple[str, ...]]) -> frozenset[str]:
+    # each word of more than SHINGLE is the first or the last of some run
+    words = {word for run in runs for word in (run[0], run[-1])}
+    return frozenset(word for word in words if _DIGIT.search(word))

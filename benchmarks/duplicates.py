@@ -1,21 +1,29 @@
 """Duplicates: are resized, recompressed, cropped, trimmed ones found, and only those?
 
-    python -m benchmarks.duplicates PICTURES [--sounds SOUNDS | --no-sounds]
+    python -m benchmarks.duplicates PICTURES [--only films,texts] [--sounds SOUNDS]
 
 PICTURES is what `python -m benchmarks.pictures PICTURES` makes, SOUNDS what
 `python -m benchmarks.corpus SOUNDS` makes (or any folder of sounds); without it the sounds of the
-sample library, and with `--no-sounds` none. Each source is changed in several ways; the true pairs
-are a source and its changed version, the false ones all pairs of different sources that the search
-for duplicates would compare (pictures), or all pairs there are (sounds). Counted apart are the hard
-false pairs of pictures: drawings of one package that have the last word of their caption or the
-first of their name in common (smileys, the hours of a clock, playing cards), each with those of
-them that are most like it as tiny copies.
+sample library. Films are made of the photographs, slow pans over 4 to 9 of them, no photograph in
+two films; texts are topics of Python's own help. Each source is changed in several ways
+(benchmarks/changes.py) and written to a file that is read as any other; the true pairs are a source
+and its changed version, the false ones all pairs of different sources that the search for
+duplicates would compare (pictures, films), or all pairs there are (sounds, texts).
+
+Counted apart are the hard false pairs. Of pictures: drawings of one package that have the last word
+of their caption or the first of their name in common (smileys, the hours of a clock, playing
+cards), each with those of them that are most like it as tiny copies. Of films: a source and one
+that has a part of its shots, or all of them in reverse order, or other views of the same things, or
+the same views with something before them. Of texts: forms filled in otherwise, and an old and a new
+version.
 
 On every second source (of the hard pairs: every second set of drawings) a threshold is fitted, the
-least that no more than one in 200 of the hard false pairs of pictures reach, of sounds one in 100
-of the false ones; precision and recall are told of the others. Peers in the same run, fitted in
-the same way: the cosine of the vectors and, for pictures, the agreement of the wholes without that
-of the worst part, and the likeness of difference hashes of 64 bits (dHash).
+least that no more than one in 200 of the hard false pairs reach, of sounds one in 100 of the false
+ones; precision and recall are told of the others. Peers in the same run, fitted in the same way:
+the cosine of the vectors and, for pictures, the agreement of the wholes without that of the worst
+part, and the likeness of difference hashes of 64 bits (dHash); for films the median picture's
+agreement with the best of the other film, at whatever time; for texts the part of the longer one's
+runs of words that both have, and the Jaccard index of the sets of words.
 """
 
 from __future__ import annotations
@@ -23,119 +31,101 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import pydoc_data.topics
 import random
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
-from PIL import Image, ImageEnhance
+from PIL import Image
 
-from analysis.alignment import Square, align_sounds, lay_pictures, spectrogram, worst_part
+from analysis.alignment import (
+    Shot,
+    Square,
+    agree,
+    align_sounds,
+    align_texts,
+    lay_pictures,
+    lay_shots,
+    shingles,
+    spectrogram,
+    worst_part,
+)
 from analysis.duplicates import (
     NEAR,
     NEIGHBOURS,
     SAME,
+    SHOTS,
     TINY,
     TINY_NEAR,
     _reduced,
     _samples,
     near_pairs,
 )
+from benchmarks.changes import (
+    FILM_CHANGES,
+    HARD_FILMS,
+    HARD_TEXTS,
+    PICTURE_CHANGES,
+    RATE,
+    SILENT,
+    SOUND_CHANGES,
+    TEXT_CHANGES,
+    film,
+    is_large,
+    part_of,
+    read_film,
+    views,
+    write_film,
+    write_text,
+)
 from benchmarks.machine import describe_machine
 from encoders import load_space
-from media import MediaError
+from encoders.film import merge_shots
+from encoders.space import Space
+from media import MediaError, open_media
 from store.files import save_preview
 from store.samples import read_samples
 
 Row = tuple[int, str, list[float]]
-"""Of a pair: its (first) source, the kind of change (of a false one FALSE or HARD), a score a
-method."""
+"""Of a pair: its (first) source, the kind of change (of a false one FALSE, of a hard one HARD and
+what it is), a score a method."""
 FALSE, HARD = "", "hard"
+Read = tuple[frozenset[tuple[str, ...]], set[str], np.ndarray]
+"""Of a text: its shingles, its words, and its vector, (dim,)."""
+Seen = tuple[list[Shot], np.ndarray]
+"""Of a film: its shots, and its vector as a library makes it, (dim,)."""
+PARTS = ("sounds", "pictures", "films", "texts")
 
-RATE = 44_100
 PASSING = {FALSE: 0.01, HARD: 0.005}  # of such pairs, with the threshold that is fitted on them
 HARD_NEIGHBOURS, HARD_NEAR = 10, 0.8  # of tiny copies
+FILM_SPARE = 60  # photographs that are in no source
+WORDS = 100, 400  # of a text, at least and at most
 
 
-def recompressed(image: Image.Image, quality: int, kind: str = "JPEG") -> Image.Image:
-    stream = io.BytesIO()
-    image.save(stream, kind, quality=quality)
-    return Image.open(stream).convert("RGB")
-
-
-def resized(image: Image.Image, part: float) -> Image.Image:
-    size = (max(8, round(image.width * part)), max(8, round(image.height * part)))
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def cropped(image: Image.Image, part: float, chance: random.Random) -> Image.Image:
-    width, height = round(image.width * (1 - part)), round(image.height * (1 - part))
-    left, top = chance.randint(0, image.width - width), chance.randint(0, image.height - height)
-    return image.crop((left, top, left + width, top + height))
-
-
-def coloured(image: Image.Image) -> Image.Image:
-    return ImageEnhance.Color(ImageEnhance.Brightness(image).enhance(1.12)).enhance(0.8)
-
-
-PICTURE_CHANGES: dict[str, Callable[[Image.Image, random.Random], Image.Image]] = {
-    "half the size": lambda image, _: resized(image, 0.5),
-    "a quarter of the size": lambda image, _: resized(image, 0.25),
-    "JPEG, quality 30": lambda image, _: recompressed(image, 30),
-    "WebP, quality 50": lambda image, _: recompressed(image, 50, "WEBP"),
-    "cropped by 5 %": lambda image, chance: cropped(image, 0.05, chance),
-    "cropped by 10 %": lambda image, chance: cropped(image, 0.10, chance),
-    "cropped by 20 %": lambda image, chance: cropped(image, 0.20, chance),
-    "colours changed": lambda image, _: coloured(image),
-    "cropped, resized, JPEG": lambda image, chance: recompressed(
-        resized(cropped(image, 0.10, chance), 0.6), 60
-    ),
-}
-
-
-def reencoded(samples: np.ndarray, rate: int, suffix: str) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"sound{suffix}"
-        lower = soxr.resample(samples, RATE, rate) if rate != RATE else samples
-        with soundfile.SoundFile(path, "w", rate, 1) as sound:
-            for first in range(0, len(lower), rate):
-                sound.write(lower[first : first + rate])
-        return _samples(path)
-
-
-SOUND_CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "MP3": lambda x: reencoded(x, RATE, ".mp3"),
-    "OGG Vorbis": lambda x: reencoded(x, RATE, ".ogg"),
-    "16 kHz": lambda x: reencoded(x, 16_000, ".wav"),
-    "half as loud": lambda x: 0.5 * x,
-    "trimmed by 10 % at the beginning": lambda x: x[len(x) // 10 :],
-    "trimmed by 20 % at the end": lambda x: x[: len(x) * 4 // 5],
-    "half a second of silence before": lambda x: np.concatenate(
-        [np.zeros(RATE // 2, np.float32), x]
-    ),
-    "trimmed, quieter, MP3": lambda x: reencoded(0.6 * x[len(x) // 12 :], RATE, ".mp3"),
-}
+def of_kind(rows: Sequence[Row], kind: str) -> list[Row]:
+    """Those of a kind of change; of HARD all hard ones."""
+    return [row for row in rows if row[1] == kind or (kind == HARD and row[1].startswith(HARD))]
 
 
 def fit(rows: Sequence[Row], method: int, hard: str) -> float:
     """The least threshold, in thousandths, that no more of the false pairs reach than may pass."""
-    scores = np.sort([row[2][method] for row in rows if row[1] == hard])[::-1]
+    scores = np.sort([row[2][method] for row in of_kind(rows, hard)])[::-1]
     return float(np.floor(1000 * scores[int(PASSING[hard] * len(scores))]) + 1) / 1000
 
 
 def tell(name: str, rows: list[Row], methods: Sequence[str], sources: int, used: float) -> None:
-    hard = HARD if any(row[1] == HARD for row in rows) else FALSE
+    hard = HARD if of_kind(rows, HARD) else FALSE
     first = [row for row in rows if row[0] % 2 == 0]
     second = [row for row in rows if row[0] % 2]
     limits = [fit(first, at, hard) for at in range(len(methods))]
     columns = [*enumerate(limits), (0, used)]
-    true = [row for row in second if row[1] not in (FALSE, HARD)]
-    wrong = {kind: [row for row in second if row[1] == kind] for kind in (FALSE, HARD)}
+    wrong = {kind: of_kind(second, kind) for kind in (FALSE, HARD)}
+    true = [row for row in second if row[1] != FALSE and not row[1].startswith(HARD)]
 
     def line(what: str, cells: Iterable[object]) -> None:
         print(f"| {what} | " + " | ".join(map(str, cells)) + " |")
@@ -161,8 +151,11 @@ def tell(name: str, rows: list[Row], methods: Sequence[str], sources: int, used:
     line("different ones called duplicates", reached(wrong[FALSE]))
     if hard:
         line("the same, of the hard pairs", reached(wrong[HARD]))
+    for kind in sorted({row[1] for row in wrong[HARD]} - {HARD}):
+        mine = of_kind(second, kind)
+        line(f"{kind}, of {len(mine)}", reached(mine))
     print("\nthe curve of the agreement, on the same half:")
-    for limit in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.95):
+    for limit in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.95, 0.98):
         share = np.mean([row[2][0] >= limit for row in true])
         false, alike = (sum(row[2][0] >= limit for row in wrong[kind]) for kind in (FALSE, HARD))
         more = f", {alike} hard" if hard else ""
@@ -325,18 +318,155 @@ def sounds(folder: Path | None) -> None:
     print(f"\n{1000 * spent / len(pairs):.1f} ms a pair, changes included")
 
 
+def seen(path: Path, space: Space) -> Seen:
+    with open_media(path) as opened:
+        parts = [part for part in opened.segments() if isinstance(part.content, Image.Image)]
+    shots = []
+    for part in parts[:SHOTS]:
+        start = part.start or 0.0
+        shots.append(Shot(Square(_reduced(part.content)), start, part.end or start))
+    rows = space.encode("image", [space.prepare("image", part.content) for part in parts])
+    return shots, mean(merge_shots(parts, rows)[1])
+
+
+def mean(rows: np.ndarray) -> np.ndarray:
+    """The mean direction (dim,) of unit rows (n, dim)."""
+    total: np.ndarray = rows.sum(axis=0)
+    return total / max(float(np.linalg.norm(total)), 1e-6)
+
+
+def films(folder: Path, sources: int) -> None:
+    with open(folder / "pictures.csv", encoding="utf-8", newline="") as file:
+        kinds = {row["path"]: row["kind"] for row in csv.DictReader(file)}
+    every = sorted(path for path, kind in kinds.items() if kind == "photograph")
+    photographs = [folder / path for path in every if is_large(folder / path)]
+    random.Random(7).shuffle(photographs)
+    spare, fresh = photographs[:FILM_SPARE], iter(photographs[FILM_SPARE:])
+    space = load_space("embedded")
+    originals: list[Seen] = []
+    pairs: list[Row] = []
+    spent = 0.0
+
+    def score(one: Seen, other: Seen) -> list[float]:
+        nonlocal spent
+        start = time.perf_counter()
+        wholes = lay_shots(one[0], other[0])
+        agreement = agree(wholes, one[0], other[0])
+        spent += time.perf_counter() - start
+        # a peer that knows no time: the median picture with its best, from either side
+        median = min(float(np.median(wholes.max(axis=side))) for side in (0, 1))
+        return [agreement, median, float(one[1] @ other[1])]
+
+    with tempfile.TemporaryDirectory() as work:
+        for at in range(sources):
+            chance = random.Random(at)
+            shots = views(list(islice(fresh, chance.randint(4, 9))), chance)
+            if len(shots) < 4:
+                raise SystemExit(f"There are photographs for {at} films only: see --films.")
+            clip = film(shots, at // 2 % 2 == 0, at)
+            path = write_film(clip, Path(work) / "source.mp4")
+            original = seen(path, space)
+            originals.append(original)
+            coded = read_film(path, clip.sound)
+            for kind, change in FILM_CHANGES.items():
+                if kind == SILENT and clip.sound is None:
+                    continue
+                changed = change(coded, Path(work) / "changed")
+                pairs.append((at, kind, score(original, seen(changed, space))))
+            for kind, vary in HARD_FILMS.items():
+                other = film(vary(shots, spare, at), clip.sound is not None, at)
+                alike = seen(write_film(other, Path(work) / "alike.mp4"), space)
+                pairs.append((at, f"{HARD}: {kind}", score(original, alike)))
+    different = near_pairs(np.stack([vector for _, vector in originals]), NEAR["film"])
+    pairs += [(a, FALSE, score(originals[a], originals[b])) for a, b in sorted(different)]
+    tell("Films", pairs, ["agreement", "median shot", "cosine"], sources, SAME["film"])
+    print(f"\n{1000 * spent / len(pairs):.0f} ms a pair")
+    tell_reached(pairs, "film")
+
+
+def tell_reached(pairs: Sequence[Row], medium: str) -> None:
+    """Of the true and the hard pairs, both halves, by kind: how many would be compared at all, and
+    what their agreement is."""
+    for kind in dict.fromkeys(row[1] for row in pairs if row[1] != FALSE):
+        mine = of_kind(pairs, kind)
+        near = np.mean([row[2][-1] >= NEAR[medium] for row in mine])
+        low, middle, high = np.quantile([row[2][0] for row in mine], (0, 0.5, 1))
+        print(f"  {kind}: near {near:.3f}; agreement {low:.3f} to {high:.3f}, median {middle:.3f}")
+
+
+def read_back(path: Path) -> list[str]:
+    with open_media(path) as opened:
+        return [segment.words or "" for segment in opened.segments()]
+
+
+def texts() -> None:
+    """Topics of Python's own help of WORDS[0] words and more, of each the first WORDS[1]."""
+    sources = {}
+    for topic in sorted(pydoc_data.topics.topics):
+        words = pydoc_data.topics.topics[topic]
+        count = len(words.split())
+        if count > WORDS[0]:
+            own = part_of(words, 0, min(1.0, WORDS[1] / count))
+            sources.setdefault(shingles([own]), own)
+    originals = list(sources.values())
+    random.Random(7).shuffle(originals)
+    space = load_space("embedded")
+
+    def prepared(path: Path) -> Read:
+        passages = read_back(path)
+        rows = space.encode("text", [space.prepare("text", words) for words in passages])
+        words = set(re.findall(r"\w+", " ".join(passages).casefold()))
+        return shingles(passages), words, mean(rows)
+
+    def score(one: Read, other: Read) -> list[float]:
+        longer = len(one[0] & other[0]) / max(len(one[0]), len(other[0]))
+        words = len(one[1] & other[1]) / len(one[1] | other[1])
+        return [align_texts(one[0], other[0]), longer, words, float(one[2] @ other[2])]
+
+    pairs: list[Row] = []
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / "text"
+
+        def plain(words: str) -> Read:
+            return prepared(write_text(words, path.with_suffix(".txt")))
+
+        every = [plain(words) for words in originals]
+        for at, words in enumerate(originals):
+            other = originals[at - 2]
+            for kind, change in TEXT_CHANGES.items():
+                changed = change(words, other, path, random.Random(at))
+                pairs.append((at, kind, score(every[at], prepared(changed))))
+            for kind, vary in HARD_TEXTS.items():
+                one, alike = vary(words, other, random.Random(at))
+                pairs.append((at, f"{HARD}: {kind}", score(plain(one), plain(alike))))
+    for a, b in combinations(range(len(originals)), 2):
+        pairs.append((a, FALSE, score(every[a], every[b])))
+    methods = ["agreement", "of the longer's shingles", "Jaccard of words", "cosine"]
+    tell("Texts", pairs, methods, len(originals), SAME["text"])
+    tell_reached(pairs, "text")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("pictures", type=Path)
+    parser.add_argument("--only", default=",".join(PARTS), help="of: " + ",".join(PARTS))
     parser.add_argument("--sounds", type=Path)
-    parser.add_argument("--no-sounds", action="store_true")
     parser.add_argument("--gallery", type=int, default=1500)
-    parser.add_argument("--sources", type=int, default=240)
+    parser.add_argument("--sources", type=int, default=240, help="pictures that are changed")
+    parser.add_argument("--films", type=int, default=40, help="films that are made and changed")
     options = parser.parse_args()
+    only = options.only.split(",")
+    if unknown := set(only) - set(PARTS):
+        parser.error(f"--only: there is no part {', '.join(sorted(unknown))}")
     print(describe_machine())
-    if not options.no_sounds:
+    if "sounds" in only:
         sounds(options.sounds)
-    pictures(options.pictures, options.gallery, options.sources)
+    if "pictures" in only:
+        pictures(options.pictures, options.gallery, options.sources)
+    if "films" in only:
+        films(options.pictures, options.films)
+    if "texts" in only:
+        texts()
 
 
 if __name__ == "__main__":

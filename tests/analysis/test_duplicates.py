@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from analysis.alignment import (
     FINE,
+    Shot,
     Square,
+    align_films,
     align_pictures,
     align_sounds,
     align_texts,
@@ -171,14 +175,71 @@ def test_a_trimmed_or_shifted_sound_agrees_and_another_does_not() -> None:
     assert len(spectrogram(sound[:50])) == 1
 
 
+def shown(scenes: list[int], *, seconds: float = 3.0, late: float = 0.0) -> list[Shot]:
+    """A film of scenes, each seen for so long, whose first `late` seconds are missing."""
+    shots = []
+    for place, seed in enumerate(scenes):
+        start, end = (max(0.0, seconds * at - late) for at in (place, place + 1))
+        if end > start:
+            shots.append(Shot(Square(scene(seed, (160, 120))), start, end))
+    return shots
+
+
+def test_a_trimmed_film_agrees_and_one_that_has_most_of_its_shots_does_not() -> None:
+    film = shown([0, 1, 2, 3, 4, 5])
+    assert align_films(film, film) == pytest.approx(1)
+    for trimmed in (shown([0, 1, 2, 3, 4]), shown([0, 1, 2, 3, 4, 5], late=4)):
+        assert align_films(film, trimmed) > SAME["film"]
+        assert align_films(trimmed, film) > SAME["film"]
+    for other in (
+        [0, 1, 2, 3, 14, 15],
+        [10, 1, 12, 3, 14, 5],
+        [5, 4, 3, 2, 1, 0],
+        [0, 1, 2],  # a part is not the whole
+    ):
+        assert align_films(film, shown(other)) < SAME["film"] - 0.2, other
+
+
+def test_a_film_may_look_otherwise_for_a_moment() -> None:
+    film = shown([0, 1, 2, 3])
+    faded = [
+        *film[:2],
+        Shot(Square(scene(99, (160, 120))), 6, 7),
+        Shot(film[2].square, 7, 9),
+        film[3],
+    ]
+    assert align_films(film, faded) > SAME["film"]
+    faded[2:4] = [Shot(faded[2].square, 6, 8), Shot(film[2].square, 8, 9)]
+    assert align_films(film, faded) < SAME["film"]
+
+
 def test_texts_agree_by_their_runs_of_words() -> None:
-    words = [f"word{number}" for number in range(100)]
+    words = [f"{letter}{other}" for letter in "abcdefghij" for other in "klmnopqrst"]
     whole = shingles([" ".join(words)])
     assert align_texts(whole, shingles([" ".join(words[:50]).upper() + ",", *words[50:]])) == 1
-    assert align_texts(whole, shingles([" ".join(words[:90])])) == pytest.approx(87 / 97)
+    assert align_texts(whole, shingles([" ".join(words[:50]), "xa xb xc xd", *words[50:]])) > 0.95
+    for trimmed in (words[:90], words[20:], words[5:85]):
+        assert align_texts(whole, shingles([" ".join(trimmed)])) == 1
+        assert align_texts(shingles([" ".join(trimmed)]), whole) == 1
+    assert align_texts(whole, shingles([" ".join(words[:60])])) == 0, "a part is not the whole"
+    mistyped = [*words[:40], "mistyped", *words[41:]]
+    assert align_texts(whole, shingles([" ".join(mistyped)])) == pytest.approx(93 / 97)
     assert align_texts(whole, shingles([" ".join(reversed(words))])) == 0
     assert align_texts(shingles([]), shingles([])) == 0
     assert shingles(["Two words"]) == {("two", "words")}
+
+
+def test_forms_that_are_filled_in_otherwise_are_not_the_same() -> None:
+    words = [f"{letter}{other}" for letter in "abcdefghij" for other in "klmnopqrst"]
+    for one_of in (7, 10):
+        other = ["other" if at % one_of == 3 else word for at, word in enumerate(words)]
+        agreement = align_texts(shingles([" ".join(words)]), shingles([" ".join(other)]))
+        assert agreement < SAME["text"] - 0.1
+    bill, due = ([*words[:70], *amounts, *words[70:]] for amounts in (("3", "2024"), ("4", "2025")))
+    assert align_texts(shingles([" ".join(bill)]), shingles([" ".join(due)])) < SAME["text"]
+    assert align_texts(shingles([" ".join(bill)]), shingles([" ".join(bill[2:])])) == 1
+    plain = shingles([" ".join(words)])
+    assert align_texts(shingles([" ".join(bill)]), plain) > SAME["text"], "it has none"
 
 
 def test_correlation_is_the_plain_one() -> None:
@@ -261,6 +322,43 @@ def test_drawings_made_from_one_template_are_no_group(tmp_path: Path) -> None:
         ["clock 4", "clock 4 small"],
         ["face sad", "face sad small"],
     ]
+
+
+def test_a_film_coded_and_trimmed_is_found_and_one_that_shares_half_its_shots_is_not(
+    tmp_path: Path,
+) -> None:
+    def write(name: str, scenes: list[int], **options: Any) -> None:
+        shots = [(scene(seed), 1.0) for seed in scenes]
+        makers.make_film(tmp_path / name, shots, **options)
+
+    write("film.mp4", [0, 1, 2, 3, 4, 5], size=(256, 192))
+    write("copy.webm", [0, 1, 2, 3, 4], size=(128, 96), rate=15, sound=None)
+    write("half.mp4", [0, 1, 2, 13, 14, 15])
+    write("mixed.mp4", [3, 0, 5, 1, 4, 2])
+    with Library(tmp_path / "data", FakeSpace()) as library:
+        library.add([tmp_path])
+        (group,) = find_duplicates(library, "film")
+    assert [item.title for item in group.items] == ["film", "copy"]
+
+
+def test_a_text_in_another_format_is_found_and_a_form_filled_in_otherwise_is_not(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(3)
+    words = ["".join(chance.choices("abdegilmnorstu", k=5)) for _ in range(480)]
+    parts = [" ".join(words[at : at + 60]) + "." for at in range(0, 480, 60)]
+    letter, form = parts[:4], parts[4:]
+    makers.make_text(tmp_path / "letter.txt", letter)
+    makers.make_text(tmp_path / "trimmed.docx", [*letter[:3], letter[3][:200]])
+    other = [word if at % 10 else "other" for at, word in enumerate(words[:240])]
+    makers.make_text(tmp_path / "other.html", [" ".join(other)])
+    for name, number in (("first", 7), ("second", 9)):
+        filled = [f"{name} {number} {part} {number + 100}" for part in form]
+        makers.make_text(tmp_path / f"{name}.txt", filled)
+    with Library(tmp_path / "data", FakeSpace()) as library:
+        library.add([tmp_path])
+        (group,) = find_duplicates(library, "text")
+    assert [item.title for item in group.items] == ["letter", "trimmed"]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 1, 3, 0)])
