@@ -27,7 +27,9 @@ cli = typer.Typer()
 @cli.command()
 def search(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What to look for; not needed with --like.")] = "",
+    text: Annotated[
+        str | None, typer.Argument(help="What to look for; not needed with --like.")
+    ] = None,
     plus: Annotated[
         list[str] | None, typer.Option(help="More words, to be met as well; WORDS^0.5 counts half.")
     ] = None,
@@ -57,6 +59,9 @@ def search(
     from store.records import Filter, Term
 
     medium = check_medium(medium)
+    if text is None and not (plus or like):
+        raise typer.BadParameter("say what to look for, or name a file with --like")
+    text = text or ""
     terms = [Term(text)] if text.strip() or not (plus or like) else []
     terms += [Term(words, weight=weight) for words, weight in map(_weighted, plus or ())]
     terms += [Term(words, weight=-weight) for words, weight in map(_less, minus or ())]
