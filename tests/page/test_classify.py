@@ -17,8 +17,10 @@ from tests.page.conftest import XSS, Serve, Served, renewed, tab
 
 
 def open_tab(page: Any) -> Any:
-    tab(page, "Classify")
-    page.wait_for_selector("#shelves .answer")
+    """Go to the tab for the first time: it is drawn with the page, and once more when it is come
+    to, which would take the place of an answer that was there before."""
+    page.wait_for_selector("#shelves .answer", state="attached")
+    sorted_anew(page, lambda: tab(page, "Classify"))
     return page
 
 
