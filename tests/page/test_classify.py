@@ -31,6 +31,8 @@ def sorted_anew(page: Any, act: Any) -> None:
 def sort(page: Any, labels: str) -> None:
     page.fill("#labels", labels)
     sorted_anew(page, lambda: page.press("#labels", "Enter"))
+    # what came may be what the tab shows when it is come to, which was still on its way
+    page.wait_for_selector("#shelves :is(.steps, .empty)", state="detached")
 
 
 def under(page: Any, label: str) -> list[str]:
