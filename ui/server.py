@@ -55,7 +55,7 @@ TABS = (
 result fills when the page is opened."""
 
 
-QUEUE_SECONDS = 0.01
+QUEUE_SECONDS = 0.005
 """How long an event of the page may wait until Gradio's queue looks for it."""
 
 
