@@ -17,10 +17,8 @@ from tests.page.conftest import XSS, Serve, Served, renewed, tab
 
 
 def open_tab(page: Any) -> Any:
-    """Go to the tab for the first time: it is drawn with the page, and once more when it is come
-    to, which would take the place of an answer that was there before."""
-    page.wait_for_selector("#shelves .answer", state="attached")
-    sorted_anew(page, lambda: tab(page, "Classify"))
+    tab(page, "Classify")
+    page.wait_for_selector("#shelves .answer")
     return page
 
 
@@ -33,6 +31,8 @@ def sorted_anew(page: Any, act: Any) -> None:
 def sort(page: Any, labels: str) -> None:
     page.fill("#labels", labels)
     sorted_anew(page, lambda: page.press("#labels", "Enter"))
+    # what came may be what the tab shows when it is come to, which was still on its way
+    page.wait_for_selector("#shelves :is(.steps, .empty)", state="detached")
 
 
 def under(page: Any, label: str) -> list[str]:

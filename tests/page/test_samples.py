@@ -111,7 +111,7 @@ def test_classify(page: Any, served: Served) -> None:
 
 
 def test_teach(page: Any) -> None:
-    tab(page, "Classify")
+    open_tab(page)
     sort(page, "a cat, a person")
     page.wait_for_selector("#shelves .tally .label:text-is('a person')")
     sorted_anew(page, lambda: page.click("#sort-in label:has-text('Pictures')"))
