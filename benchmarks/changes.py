@@ -9,7 +9,6 @@ import random
 import re
 import tempfile
 import textwrap
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -21,6 +20,8 @@ import numpy as np
 import soundfile
 import soxr
 from PIL import Image, ImageEnhance
+from pypdf import PdfWriter
+from pypdf.generic import ContentStream, DictionaryObject, NameObject, StreamObject
 
 from analysis.duplicates import _samples
 
@@ -331,35 +332,20 @@ def write_pdf(text: str, path: Path) -> Path:
         for part in paragraphs(text)
         for line in [*textwrap.wrap(" ".join(part.split()), 85), ""]
     ]
-    pages = [lines[at : at + 50] for at in range(0, len(lines), 50)]
-    numbers = [4 + 2 * at for at in range(len(pages))]
-    kids = " ".join(f"{number} 0 R" for number in numbers)
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Count {len(pages)} /Kids [{kids}] >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
-    ]
-    for number, page in zip(numbers, pages, strict=True):
-        escaped = (re.sub(r"([()\\])", r"\\\1", line) for line in page)
+    writer = PdfWriter()
+    font = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
+    names = {NameObject(key): NameObject(value) for key, value in font.items()}
+    names[NameObject("/Encoding")] = NameObject("/WinAnsiEncoding")
+    fonts = DictionaryObject({NameObject("/F"): DictionaryObject(names)})
+    for start in range(0, len(lines), 50):
+        escaped = (re.sub(r"([()\\])", r"\\\1", line) for line in lines[start : start + 50])
         shown = "".join(f"({line}) Tj T*\n" for line in escaped)
-        packed = zlib.compress(
-            f"BT /F 10 Tf 14 TL 60 780 Td\n{shown}ET".encode("latin-1", "replace")
-        )
-        objects.append(
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {number + 1} 0 R "
-            "/Resources << /Font << /F 3 0 R >> >> >>".encode()
-        )
-        head = f"<< /Filter /FlateDecode /Length {len(packed)} >>\nstream\n".encode()
-        objects.append(head + packed + b"\nendstream")
-    out, places = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    out += b"trailer << /Size %d /Root 1 0 R >>\n" % (len(objects) + 1)
-    path.write_bytes(out + b"startxref\n%d\n%%%%EOF\n" % table)
+        content = StreamObject()
+        content.set_data(f"BT /F 10 Tf 14 TL 60 780 Td\n{shown}ET".encode("latin-1", "replace"))
+        page = writer.add_blank_page(595, 842)
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+        page.replace_contents(ContentStream(content, writer))
+    writer.write(path)
     return path
 
 
