@@ -101,6 +101,9 @@ def main() -> None:
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # NumPy's threads spin for 25 ms after each product, on cores that the networks could use; here
+    # 2 to this power of the processor's cycles, a millisecond
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "21")
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be valid text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -105,19 +105,21 @@ class OpenVinoNetwork:
 
     def __init__(self, recipe: Recipe) -> None:
         recipe = _suited(recipe)
-        path = _path(recipe)
-        if not path.exists():
-            convert(recipe, path)
-        options = {
-            "CACHE_DIR": str(path.parent / "compiled"),
+        self._path = _path(recipe)
+        if not self._path.exists():
+            convert(recipe, self._path)
+        self._options = {
+            "CACHE_DIR": str(self._path.parent / "compiled"),
             "INFERENCE_PRECISION_HINT": "bf16" if _reduces(recipe) else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT" if recipe.chunk else "LATENCY",
         }
-        compiled = _core().compile_model(path, "CPU", options)
         self._chunk = recipe.chunk
-        self._requests: Any = _request_queue(compiled) if recipe.chunk else None
-        self._request: Any = None if recipe.chunk else compiled.create_infer_request()
+        self._shape = recipe.example.shape[1:]
+        self._requests: dict[int, Any] = {}
+        self._request: Any = None
         self._lock = threading.Lock()
+        if self._chunk is None:
+            self._request = self._compile(None).create_infer_request()
 
     def __call__(self, batch: Array) -> Array:
         batch = np.ascontiguousarray(batch)
@@ -125,15 +127,33 @@ class OpenVinoNetwork:
             if self._chunk is None:
                 output = self._request.infer([batch], share_inputs=True)[0]
                 return np.array(output, dtype=np.float32)
-            rows: dict[int, Array] = {}
-            self._requests.set_callback(
-                # the output's memory belongs to the request, which goes on to the next chunk
-                lambda request, at: rows.__setitem__(at, request.get_output_tensor().data.copy())
-            )
-            for at in range(0, len(batch), self._chunk):
-                self._requests.start_async([batch[at : at + self._chunk]], at)
-            self._requests.wait_all()
-            return np.concatenate([rows[at] for at in sorted(rows)]).astype(np.float32)
+            return self._in_chunks(batch, self._chunk if len(batch) >= self._chunk else 1)
+
+    def _in_chunks(self, batch: Array, size: int) -> Array:
+        """Several requests side by side, of so many rows each; the last is filled up."""
+        if size not in self._requests:
+            self._requests[size] = _request_queue(self._compile(size))
+        requests = self._requests[size]
+        rows: dict[int, Array] = {}
+        requests.set_callback(
+            # the output's memory belongs to the request, which goes on to the next chunk
+            lambda request, at: rows.__setitem__(at, request.get_output_tensor().data.copy())
+        )
+        for at in range(0, len(batch), size):
+            chunk = batch[at : at + size]
+            if len(chunk) < size:
+                chunk = np.resize(chunk, (size, *batch.shape[1:]))
+            requests.start_async([chunk], at)
+        requests.wait_all()
+        return np.concatenate([rows[at] for at in sorted(rows)])[: len(batch)].astype(np.float32)
+
+    def _compile(self, rows: int | None) -> Any:
+        """The network for inputs of so many rows, or of any number, which takes longer: OpenVINO
+        then cannot lay out its memory, nor fuse some layers (a seventh of the image tower)."""
+        model = _core().read_model(self._path)
+        if rows is not None:
+            model.reshape([rows, *self._shape])
+        return _core().compile_model(model, "CPU", self._options)
 
 
 class TorchNetwork:

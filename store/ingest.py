@@ -1,10 +1,12 @@
 """Files into the library: decoding in threads with a bounded look-ahead while the model runs.
 
     walk -> jobs -> workers (hash, decode, prepare) -> results -> the caller's thread
-                                                       (batches, encode, commit)
+                                                       (batches, commit) <-> encoder
 
-The queues are bounded and hold prepared segments, so memory is steady whatever the folder's size
-or a sound's length. An item is committed whole, all its segments or none.
+While the encoder is at one batch, the caller's thread puts the next together and commits what the
+one before completed, so that the networks never wait for the disk. The queues are bounded and hold
+prepared segments, so memory is steady whatever the folder's size or a sound's length. An item is
+committed whole, all its segments or none.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +117,8 @@ class Ingest:
         self._claims: dict[str, Job] = {}
         self._claiming = threading.Lock()
         self._batches: dict[str, list[Piece]] = {}
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._encoding: tuple[list[Piece], Future[list[np.ndarray | str]]] | None = None
         self._ready: list[Job] = []
         self._ready_since = 0.0
         self._total: int | None = None
@@ -140,6 +145,7 @@ class Ingest:
             raise
         finally:
             self._halt.set()
+            self._encoder.shutdown(cancel_futures=True)
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
@@ -273,7 +279,7 @@ class Ingest:
         if self._copy:
             job.copy = self._files.copy(job.sighting.id, job.found.path)
 
-    # The caller's thread: encoding and committing
+    # The caller's thread: batches
 
     def _consume(self) -> None:
         running = self._workers
@@ -355,17 +361,26 @@ class Ingest:
     def _flush(self) -> None:
         for tower in list(self._batches):
             self._encode(tower)
+        self._receive()
         while self._ready:  # settling one may make its followers ready
             self._commit()
 
     def _encode(self, tower: str) -> None:
+        """Hand a batch to the encoder, and receive the one before meanwhile."""
         pieces = [p for p in self._batches.pop(tower, []) if p.job.outcome is None]
         if not pieces:
             return
-        try:
-            rows = self._vectors(tower, pieces)
-        except Exception:  # one by one, so that only the culprit is skipped
-            rows = [self._vector(tower, piece) for piece in pieces]
+        following = self._encoder.submit(self._rows, tower, pieces)
+        self._receive()
+        self._encoding = pieces, following
+
+    def _receive(self) -> None:
+        """Wait for the batch that is being encoded, and complete its jobs."""
+        if self._encoding is None:
+            return
+        pieces, encoded = self._encoding
+        rows = encoded.result()
+        self._encoding = None
         for piece, row in zip(pieces, rows, strict=True):
             job = piece.job
             if job.outcome is not None:
@@ -377,6 +392,14 @@ class Ingest:
             if job.reason is None and job.complete:
                 self._gather(job)
 
+    # The encoder's thread
+
+    def _rows(self, tower: str, pieces: Sequence[Piece]) -> list[np.ndarray | str]:
+        try:
+            return self._vectors(tower, pieces)
+        except Exception:  # one by one, so that only the culprit is skipped
+            return [self._vector(tower, piece) for piece in pieces]
+
     def _vectors(self, tower: str, pieces: Sequence[Piece]) -> list[np.ndarray | str]:
         encoded = self._space.encode(tower, [piece.prepared for piece in pieces])
         return list(unit_rows(encoded, len(pieces), self._space.dim))
@@ -386,6 +409,8 @@ class Ingest:
             return self._vectors(tower, [piece])[0]
         except Exception as error:
             return f"{media.quote(piece.job.found.path)} cannot be embedded ({error})."
+
+    # The caller's thread again: committing
 
     def _commit(self) -> None:
         jobs, self._ready = self._ready, []
