@@ -1,6 +1,6 @@
 """How fast does a folder of photographs become searchable, beside open_clip in eager PyTorch?
 
-    python benchmarks/index.py [--photographs 1000] [--rounds 3] [--fast]
+    python benchmarks/index.py [--photographs 1000] [--rounds 3]
 
 Makes the photographs (1600 x 1200 JPEG: random crops of the sample library's, turned, mirrored
 and recoloured), then indexes them with the real command in a process of its own: decoding,
@@ -70,11 +70,10 @@ def peak_memory(process: subprocess.Popen[bytes], readings: list[int]) -> None:
         time.sleep(0.05)
 
 
-def index(folder: Path, fast: bool) -> tuple[float, list[int]]:
+def index(folder: Path) -> tuple[float, list[int]]:
     """Seconds that `app.py index` takes, and its memory over that time in MB."""
     with tempfile.TemporaryDirectory() as data:
         command = [sys.executable, str(ROOT / "app.py"), "index", str(folder), "--data", data]
-        command += ["--fast"] if fast else []
         readings: list[int] = []
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -125,7 +124,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--photographs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--fast", action="store_true", help="as `app.py index --fast`")
     options = parser.parse_args()
     count = options.photographs
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +132,7 @@ def main() -> None:
         ours, theirs = [], []
         memory: list[int] = []
         for _ in range(options.rounds):
-            seconds, memory = index(Path(folder), options.fast)
+            seconds, memory = index(Path(folder))
             ours.append(count / seconds)
             theirs.append(peer / embed_with_peer(model, paths[:peer]))
     half = len(memory) // 2

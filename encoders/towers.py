@@ -49,8 +49,8 @@ class Preprocess:
     fill_color: int = 0
     crop: float = 1.0
     """With shortest: the share of the shorter side that is kept."""
-    reducing_gap: float | None = None
-    """How much larger than needed a picture is first made by plain means, for speed (Pillow)."""
+    squeeze: float = 1.0
+    """With shortest: by how much the longer side is squeezed before anything of it is cut off."""
 
     def __call__(self, image: Image.Image) -> Array:
         """Resize and crop an RGB picture: uint8 (height, width, 3).
@@ -63,11 +63,11 @@ class Preprocess:
         filter_ = Image.Resampling[self.interpolation.upper()]
         height, width = self.size
         if self.resize_mode == "squash":
-            return np.array(image.resize((width, height), filter_, reducing_gap=self.reducing_gap))
+            return np.array(image.resize((width, height), filter_))
         if self.resize_mode == "longest":
             scale = 1 / max(image.height / height, image.width / width)
             inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-            resized = image.resize(inner, filter_, reducing_gap=self.reducing_gap)
+            resized = image.resize(inner, filter_)
             canvas = Image.new("RGB", (width, height), (self.fill_color,) * 3)
             corner = (round((width - inner[0]) / 2), round((height - inner[1]) / 2))
             canvas.paste(resized, corner)
@@ -75,13 +75,16 @@ class Preprocess:
         # torchvision's Resize truncates the longer side, so this does as well
         short = min(image.width, image.height)
         wide, high = int(width / self.crop), int(height / self.crop)
-        inner = (int(wide * image.width / short), int(high * image.height / short))
+        inner = (
+            max(wide, int(wide * image.width / short / self.squeeze)),
+            max(high, int(high * image.height / short / self.squeeze)),
+        )
         # of the resized picture only what is cut out is made
         left, top = round((inner[0] - width) / 2), round((inner[1] - height) / 2)
         across, down = image.width / inner[0], image.height / inner[1]
         box = (left * across, top * down, (left + width) * across, (top + height) * down)
         within = (*box[:2], min(box[2], image.width), min(box[3], image.height))
-        cut = image.resize((width, height), filter_, within, reducing_gap=self.reducing_gap)
+        cut = image.resize((width, height), filter_, within)
         return np.array(cut)
 
 

@@ -19,9 +19,8 @@ from .medium import Media, MediaError, Medium, Segment, check_size
 LONGEST_SIDE = 1024  # pixels, of the content
 THUMBNAIL_SIDE = 384  # pixels, of the preview
 # A JPEG is decoded at a half, a quarter or an eighth where it keeps so many pixels along its
-# shorter side: by a network that sees NETWORK_SIDE, photographs of 300 are found as well as whole.
+# shorter side, or as many as a network sees.
 SHORTEST_SIDE = 300
-NETWORK_SIDE = 320
 _kept = SHORTEST_SIDE
 
 _SUFFIXES = (
@@ -93,9 +92,9 @@ class Picture(Media):
 
 
 def look_closer(side: int) -> None:
-    """From now on keep at least so many pixels, for a network that sees more than 320."""
+    """From now on keep at least so many pixels, for a network that sees as many."""
     global _kept
-    _kept = max(_kept, side if side > NETWORK_SIDE else 0)
+    _kept = max(_kept, side)
 
 
 def open_picture(path: Path, file: BinaryIO, head: bytes) -> Picture:

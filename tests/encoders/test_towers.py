@@ -98,6 +98,24 @@ def test_preprocessing_equals_open_clips(mode, interpolation, size):
     assert (off > 0.01).mean() < 0.01
 
 
+@pytest.mark.parametrize(
+    ("size", "first", "last"),
+    [
+        ((320, 180), 0, 319),  # 16:9, whole
+        ((200, 200), 0, 199),
+        ((1000, 100), 410, 590),  # the middle, 1.8 to 1
+    ],
+)
+def test_a_wide_picture_is_squeezed_before_it_is_cut(size, first, last):
+    across = np.linspace(0, 255, size[0]).astype(np.uint8)
+    picture = Image.fromarray(np.repeat(across[None, :, None], size[1], axis=0).repeat(3, axis=2))
+    preprocess = Preprocess((64, 64), (0.5,) * 3, (0.5,) * 3, squeeze=1.8)
+    for turned in (False, True):  # and a tall one
+        prepared = preprocess(picture.transpose(Image.Transpose.ROTATE_270) if turned else picture)
+        ends = prepared[[0, -1], 32, 0] if turned else prepared[32, [0, -1], 0]
+        np.testing.assert_allclose(ends, across[[first, last]], atol=4)
+
+
 @pytest.mark.parametrize("name", ["nonsense", "local-dir:/nowhere", "No-Such-Model/weights"])
 def test_an_unknown_space_is_one_sentence(name, own_cache):
     with pytest.raises(SpaceError) as caught:
