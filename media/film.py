@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,6 +61,8 @@ _GRID = 32, 18  # a look at a picture: so many cells, each its mean colour
 # pictures are taken than there are shots: those that say the same are joined once they are encoded.
 _CHANGE = 25.0
 _BLANK, _DARK, _BRIGHT = 12.0, 32.0, 235.0
+_SAME_MOMENT = 0.002  # seconds: those of a segment are rounded
+_PATIENCE = 600  # packets decoded for the picture of one moment
 _POSTERS = 12  # of the first so many pictures the one with the most to see is the poster
 
 # The display matrix's (a, b, c, d), which takes (x, y) to (a x + c y, b x + d y), y pointing down.
@@ -138,6 +141,17 @@ class Film(Media):
         if self._state != "read" or self._poster is None:
             raise RuntimeError("a film's preview is ready when all its segments have been read")
         return self._poster[1]
+
+    def picture_at(self, seconds: float) -> Image.Image | None:
+        """What is seen at a moment, at most 768 x 432, in place of all segments; None where that
+        cannot be had at once."""
+        self._state = "read"
+        frame = self._track.at(seconds)
+        if frame is None:
+            return None
+        picture = self._track.picture(frame)
+        picture.thumbnail(POSTER_SIZE, Image.Resampling.HAMMING, reducing_gap=None)
+        return picture
 
     def close(self) -> None:
         self._track.close()
@@ -283,6 +297,23 @@ class _Track:
         scaled: Any = self._scaler.reformat(frame, *size, "rgb24", interpolation="BICUBIC")
         image: Image.Image = scaled.to_image()
         return image if self._turn is None else image.transpose(self._turn)
+
+    def at(self, seconds: float) -> Any:
+        """The last frame that is seen at a moment or before; None where the keyframe to begin with
+        lies too far back, or the container cannot be searched."""
+        try:
+            self._container.seek(int((seconds + self.origin) * 1_000_000))
+        except Exception:  # as demuxers may
+            return None
+        found = None
+        for count, packet in enumerate(chain(self._packets(), [None])):
+            for frame in self._decode(packet, -np.inf):
+                if self._time(frame) > seconds + _SAME_MOMENT:
+                    return found or frame
+                found = frame
+            if count > _PATIENCE:
+                return None
+        return found
 
     def frames(self) -> Iterator[tuple[float, Any]]:
         """(seconds, frame) in the order of time, at least half of `closest` apart."""

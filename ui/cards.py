@@ -121,6 +121,12 @@ def address(item: Item, folder: str = "media") -> str:
     return f"{folder}/{quote(network.graph_of(item.id), safe='')}"
 
 
+def preview(item: Item, hit: Hit | None = None) -> str:
+    """Where its preview is had; of a film, what is seen where the hit begins."""
+    part = stretch(item, hit) if item.modality == "film" else None
+    return address(item, "preview") + (f"?at={part[0]:g}" if part else "")
+
+
 def source(item: Item, hit: Hit | None = None) -> str:
     """The address of an item's original, with the stretch to play (a W3C media fragment) or the
     page to open."""
@@ -212,7 +218,7 @@ def data(item: Item, hit: Hit | None, rank: int | None, look: Look) -> dict[str,
         "facts": _facts(item, hit, rank, look),
         "missing": item.missing,
         "source": source(item, hit),
-        "preview": address(item, "preview"),
+        "preview": preview(item, hit),
         "seconds": item.details.get("seconds"),
         "start": start,
         "end": end,
@@ -260,14 +266,14 @@ def _steer(look: Look) -> str:
     )
 
 
-def _image(item: Item) -> str:
-    return f'<img src="{address(item, "preview")}" alt="" loading="lazy" decoding="async">'
+def _image(item: Item, hit: Hit | None = None) -> str:
+    return f'<img src="{preview(item, hit)}" alt="" loading="lazy" decoding="async">'
 
 
 def tile(item: Item, hit: Hit | None, rank: int | None, look: Look) -> str:
     """A thumbnail, poster or drawing; choosing it opens the viewer."""
     title = escape(name(item), quote=True)
-    inside = network.draw(item) if item.modality == "node" else _image(item)
+    inside = network.draw(item) if item.modality == "node" else _image(item, hit)
     inside += _exact(hit)
     when = escape(where(item, hit))
     if item.modality == "film":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,9 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount
 
+from media import MediaError, limits, open_media
+from media.film import Film
+from store.files import save_preview
 from store.records import LibraryError
 from ui import cards, theme
 from ui.guards import Key
@@ -25,6 +30,7 @@ from ui.page import Page
 if TYPE_CHECKING:
     from store.library import Item
 
+DECODING = 2  # pictures out of films at a time
 RECENT, FOLDERS = 2_000, 100  # items looked at, and folders offered to the filter
 
 # An original opened by itself is a document that the browser makes around it: a player or a
@@ -200,8 +206,10 @@ def add(app: FastAPI, page: Page, gate: Gate, max_upload: int) -> None:
 def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
     """What the page asks of an item, and of all."""
 
+    decoding = threading.BoundedSemaphore(DECODING)
+
     @app.get("/preview/{item_id}")
-    def preview(item_id: str, request: Request) -> Response:
+    def preview(item_id: str, request: Request, at: float | None = None) -> Response:
         gate(request)
         item = page.library.get(item_id)
         if item is None or item.modality == "node":
@@ -210,6 +218,11 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
         if not path.is_file():
             raise HTTPException(404, "This item has no preview.")
         headers = {"Cache-Control": "private, max-age=86400"}
+        if at is not None and item.modality == "film":
+            with decoding:
+                picture = _moment(page.library.original(item_id), at)
+            if picture is not None:
+                return Response(picture, media_type="image/jpeg", headers=headers)
         kind = "image/webp" if path.suffix == ".webp" else "image/jpeg"
         return FileResponse(path, media_type=kind, headers=headers)
 
@@ -254,6 +267,22 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
         found = Counter(os.path.dirname(item.path) for item in recent if not item.copied)
         names = sorted(cards.plain(name) for name, _ in found.most_common(FOLDERS))
         return JSONResponse(names)
+
+
+def _moment(path: Path | None, seconds: float) -> bytes | None:
+    """What is seen in a film at a moment, as JPEG; None where that cannot be had."""
+    if path is None or not 0 <= seconds < limits.MAX_SECONDS:
+        return None
+    try:
+        with open_media(path) as opened:
+            picture = opened.picture_at(seconds) if isinstance(opened, Film) else None
+    except MediaError:
+        return None
+    if picture is None:
+        return None
+    stream = io.BytesIO()
+    save_preview(picture, stream)
+    return stream.getvalue()
 
 
 def _asked_here(request: Request, what: str) -> None:

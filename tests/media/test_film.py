@@ -56,6 +56,16 @@ def colour(segment: Segment, place: tuple[float, float] = (0.6, 0.6)) -> str:
     return ("red", "green", "blue")[int(np.argmax(pixel))]
 
 
+def picture_at(path: Path, seconds: float) -> Segment:
+    with open_media(path) as media:
+        assert isinstance(media, film.Film)
+        picture = media.picture_at(seconds)
+    assert picture is not None
+    assert picture.width <= film.POSTER_SIZE[0]
+    assert picture.height <= film.POSTER_SIZE[1]
+    return Segment(seconds, None, picture)
+
+
 def spans(segments: Sequence[Segment]) -> list[tuple[float, float]]:
     return [(segment.start or 0.0, segment.end or 0.0) for segment in segments]
 
@@ -67,6 +77,8 @@ def test_every_format(tmp_path: Path, suffix: str) -> None:
     pictures, sounds, details = read(path)
     assert [colour(picture) for picture in pictures] == ["red", "blue", "green"]
     assert [colour(picture, (0.1, 0.1)) for picture in pictures] == ["white"] * 3
+    again = [picture_at(path, picture.start or 0.0) for picture in pictures]
+    assert [colour(picture) for picture in again] == ["red", "blue", "green"]
     starts = [start for start, _ in spans(pictures)]
     assert starts == pytest.approx([0, 2, 5], abs=0.6)
     assert all(starts[i] >= (0, 2, 5)[i] - 0.15 for i in range(3))  # never in the shot before
@@ -96,6 +108,8 @@ def test_shots_are_found_wherever_the_keyframes_are(tmp_path: Path, codec: str, 
     pictures, _, _ = read(path)
     assert [colour(picture) for picture in pictures] == ["red", "blue", "green"]
     assert [start for start, _ in spans(pictures)] == pytest.approx([0, 2, 5], abs=0.6)
+    again = [picture_at(path, picture.start or 0.0) for picture in pictures]
+    assert [colour(picture) for picture in again] == ["red", "blue", "green"]
 
 
 @pytest.mark.parametrize("gop", [10, 20, 39, 1000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import threading
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from gradio_client import Client
+from PIL import Image
 
 from store.library import Library
 from tests.fakes import FakeSpace
@@ -191,6 +194,26 @@ class TestMedia:
         assert answer.headers["content-type"] == "image/jpeg"
         assert answer.content[:3] == b"\xff\xd8\xff"
         assert "max-age" in answer.headers["cache-control"]
+
+    def test_what_is_seen_at_a_moment_of_a_film(self, served: Served) -> None:
+        path = served.media.parent / "two shots.mp4"
+        makers.make_film(path, [("red", 3.0), ("blue", 3.0)])
+        [film] = served.library.add([path]).added
+        try:
+            pictures = []
+            for at in ("1", "4", "nan", "1e9", "-1"):
+                answer = get(served, f"/preview/{film.id}?at={at}")
+                assert answer.headers["content-type"] == "image/jpeg"
+                image = Image.open(io.BytesIO(answer.content)).convert("RGB")
+                pictures.append(image.getpixel((100, 80)))
+            assert np.argmax(pictures[0]) == 0
+            assert np.argmax(pictures[1]) == 2
+            poster = get(served, f"/preview/{film.id}").content
+            path.write_bytes(b"damaged")
+            assert get(served, f"/preview/{film.id}?at=4").content == poster
+            assert get(served, f"/preview/{film.id}?at=now").status_code == 422
+        finally:
+            served.library.remove([film.id])
 
     @pytest.mark.parametrize("kind", ["media", "preview"])
     @pytest.mark.parametrize(
