@@ -91,8 +91,7 @@ def _describe(name: str) -> Clip:
         card = _card(load(), file)
         write_whole(card_path, lambda part: part.write_text(json.dumps(card), "utf-8"))
     card = json.loads(card_path.read_text("utf-8"))
-    fields = card["preprocess"]
-    preprocess = Preprocess(**fields | {k: tuple(fields[k]) for k in ("size", "mean", "std")})
+    preprocess = Preprocess.read(card["preprocess"])
     picture = np.zeros((2, *preprocess.size, 3), dtype=np.uint8)
 
     def image() -> Any:

@@ -139,19 +139,22 @@ class OpenVinoNetwork:
             # the output's memory belongs to the request, which goes on to the next chunk
             lambda request, at: rows.__setitem__(at, request.get_output_tensor().data.copy())
         )
-        count = -(-len(batch) // size) * size
-        whole = batch if count == len(batch) else np.resize(batch, (count, *batch.shape[1:]))
-        for at in range(0, count, size):
-            requests.start_async([whole[at : at + size]], at, share_inputs=True)
-        requests.wait_all()
+        chunks = [batch[at : at + size] for at in range(0, len(batch), size)]
+        chunks[-1] = np.resize(chunks[-1], (size, *batch.shape[1:]))
+        try:
+            for at, chunk in enumerate(chunks):
+                requests.start_async([chunk], at, share_inputs=True)
+        finally:  # the chunks' memory is read until then
+            requests.wait_all()
         return np.concatenate([rows[at] for at in sorted(rows)])[: len(batch)].astype(np.float32)
 
     def _compile(self, rows: int | None) -> Any:
         """The network for inputs of so many rows, or of any number, which takes longer: OpenVINO
         then cannot lay out its memory, nor fuse some layers (a seventh of the image tower)."""
+        if rows is None:  # by its path it is found among the compiled ones without being read
+            return _core().compile_model(self._path, "CPU", self._options)
         model = _core().read_model(self._path)
-        if rows is not None:
-            model.reshape([rows, *self._shape])
+        model.reshape([rows, *self._shape])
         return _core().compile_model(model, "CPU", self._options)
 
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,11 +53,21 @@ class Preprocess:
     squeeze: float = 1.0
     """With shortest: by how much the longer side is squeezed before anything of it is cut off."""
 
+    @classmethod
+    def read(cls, fields: dict[str, Any]) -> Preprocess:
+        """What `asdict` gave and JSON kept; fields that are no more are passed over."""
+        own = {
+            field.name: fields[field.name]
+            for field in dataclass_fields(cls)
+            if field.name in fields
+        }
+        return cls(**own | {name: tuple(own[name]) for name in ("size", "mean", "std")})
+
     def __call__(self, image: Image.Image) -> Array:
         """Resize and crop an RGB picture: uint8 (height, width, 3).
 
-        Equal to open_clip's `image_transform`, but for the scaling of numbers, which the network
-        does, and for the rounding of a value halfway between two.
+        Where nothing is squeezed, equal to open_clip's `image_transform`, but for the scaling of
+        numbers, which the network does, and for the rounding of a value halfway between two.
         """
         from PIL import Image
 
@@ -231,9 +242,7 @@ def open_clip_model(name: str) -> Clip:
         )
         _write_card(card_path, load(), preprocess, model_name)
     card = json.loads(card_path.read_text("utf-8"))
-    fields = card["preprocess"]
-    fields |= {k: tuple(fields[k]) for k in ("size", "mean", "std")}
-    preprocess = Preprocess(**fields)
+    preprocess = Preprocess.read(card["preprocess"])
     picture = np.zeros((2, *preprocess.size, 3), dtype=np.uint8)
     tokens = np.zeros((2, card["context_length"]), dtype=np.int64)
     tokens[:, 0] = 1  # some towers look for the end-of-text token: any place will do

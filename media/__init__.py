@@ -16,12 +16,15 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from . import film, graph, limits, picture, sound, text
 from .medium import Media, MediaError, Medium, Segment, quote
 from .picture import look_closer
 from .sound import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = [
     "SAMPLE_RATE",
@@ -32,6 +35,7 @@ __all__ = [
     "is_candidate",
     "look_closer",
     "open_media",
+    "picture_at",
     "quote",
 ]
 
@@ -98,6 +102,15 @@ def open_media(path: Path) -> Media:
         if isinstance(error, OSError):
             raise _unreadable(path, error) from error
         raise
+
+
+def picture_at(path: Path, seconds: float) -> Image.Image | None:
+    """What is seen in a film at a moment, small; None where that cannot be had within seconds.
+
+    Raises MediaError for what is no film that can be read.
+    """
+    with _open_regular(path) as file:
+        return film.picture_at(path, file, seconds)
 
 
 def _medium(path: Path, head: bytes) -> Medium:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -62,7 +63,9 @@ _GRID = 32, 18  # a look at a picture: so many cells, each its mean colour
 _CHANGE = 25.0
 _BLANK, _DARK, _BRIGHT = 12.0, 32.0, 235.0
 _SAME_MOMENT = 0.002  # seconds: those of a segment are rounded
-_PATIENCE = 600  # packets decoded for the picture of one moment
+_NEAR_BEGIN = 3.0  # seconds
+_EARLIER = (0.0, 3.0, 15.0)  # seconds before a moment where its frame is looked for
+_AT_ONCE = 1_000_000_000  # pixels decoded for the picture of a moment: two or three seconds
 _POSTERS = 12  # of the first so many pictures the one with the most to see is the poster
 
 # The display matrix's (a, b, c, d), which takes (x, y) to (a x + c y, b x + d y), y pointing down.
@@ -141,17 +144,6 @@ class Film(Media):
         if self._state != "read" or self._poster is None:
             raise RuntimeError("a film's preview is ready when all its segments have been read")
         return self._poster[1]
-
-    def picture_at(self, seconds: float) -> Image.Image | None:
-        """What is seen at a moment, at most 768 x 432, in place of all segments; None where that
-        cannot be had at once."""
-        self._state = "read"
-        frame = self._track.at(seconds)
-        if frame is None:
-            return None
-        picture = self._track.picture(frame)
-        picture.thumbnail(POSTER_SIZE, Image.Resampling.HAMMING, reducing_gap=None)
-        return picture
 
     def close(self) -> None:
         self._track.close()
@@ -299,20 +291,29 @@ class _Track:
         return image if self._turn is None else image.transpose(self._turn)
 
     def at(self, seconds: float) -> Any:
-        """The last frame that is seen at a moment or before; None where the keyframe to begin with
-        lies too far back, or the container cannot be searched."""
-        try:
-            self._container.seek(int((seconds + self.origin) * 1_000_000))
-        except Exception:  # as demuxers may
-            return None
-        found = None
-        for count, packet in enumerate(chain(self._packets(), [None])):
+        """The last frame at a moment or before it; None where that cannot be had at once."""
+        if seconds <= _NEAR_BEGIN:  # it is read from where it was opened
+            return self._last_before(seconds)
+        for earlier in _EARLIER:  # MPEG's containers are searched by guessing
+            place = seconds - earlier + self.origin + _SAME_MOMENT
+            self._container.seek(int(place * 1_000_000))
+            if (found := self._last_before(seconds)) is not None:
+                return found
+        return None
+
+    def _last_before(self, seconds: float) -> Any:
+        """The last frame up to a moment of those that are read from here on; None where the first
+        comes later, or too much would have to be decoded."""
+        found, last, pixels = None, -np.inf, 0
+        for packet in chain(self._packets(), [None]):
             for frame in self._decode(packet, -np.inf):
-                if self._time(frame) > seconds + _SAME_MOMENT:
-                    return found or frame
-                found = frame
-            if count > _PATIENCE:
-                return None
+                time = self._time(frame)
+                pixels += frame.width * frame.height
+                if time < last - _RESTART or pixels > _AT_ONCE:
+                    return None
+                if time > seconds + _SAME_MOMENT:
+                    return found
+                found, last = frame, time
         return found
 
     def frames(self) -> Iterator[tuple[float, Any]]:
@@ -435,6 +436,33 @@ def open_film(path: Path, file: BinaryIO, head: bytes) -> Media:
         raise MediaError(path, "is too large for this machine's memory") from error
     except Exception as error:
         raise MediaError(path, _DAMAGED) from error
+
+
+def picture_at(path: Path, file: BinaryIO, seconds: float) -> Image.Image | None:
+    """What is seen in a film at a moment, at most 768 x 432; None where that cannot be had at once.
+
+    Raises MediaError when it is no film that can be read.
+    """
+    import av
+
+    try:
+        container, stream = _open(path, file)
+        with closing(container):
+            if stream is None:
+                return None
+            _check(path, stream)
+            track = _Track(container, stream, (container.duration or 0) / av.time_base)
+            frame = track.at(seconds)
+            if frame is None:
+                return None
+            track.seen(frame)
+            picture = track.picture(frame)
+    except MediaError:
+        raise
+    except Exception as error:
+        raise MediaError(path, _DAMAGED) from error
+    picture.thumbnail(POSTER_SIZE, Image.Resampling.HAMMING, reducing_gap=None)
+    return picture
 
 
 def _open(path: Path, file: BinaryIO) -> tuple[Any, Any]:

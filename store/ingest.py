@@ -35,6 +35,7 @@ from store.walk import Found, walk
 
 COMMIT_ITEMS = 64  # items committed together ...
 COMMIT_SECONDS = 0.5  # ... or after this time, whichever comes first
+FOLLOW_SECONDS = 1.0  # after which what is committed can be found
 FLUSH_SECONDS = 0.2  # a batch waits this long for more before it is encoded unfilled
 AHEAD = {"text": 8}  # batches waited for, so that texts of like length can go together
 MAX_WORKERS = 16
@@ -121,6 +122,8 @@ class Ingest:
         self._encoding: tuple[list[Piece], Future[list[np.ndarray | str]]] | None = None
         self._ready: list[Job] = []
         self._ready_since = 0.0
+        self._behind = False  # is something committed that cannot be found yet?
+        self._followed = 0.0
         self._total: int | None = None
         self._done = 0
         self._report = Report()
@@ -288,6 +291,10 @@ class Ingest:
                 self._report.stopped = True
                 self._commit()
                 return
+            if self._behind and time.monotonic() - self._followed > FOLLOW_SECONDS:
+                self._follow_up([])
+            if self._encoding is not None and self._encoding[1].done():
+                self._receive()
             try:
                 message = self._results.get(timeout=FLUSH_SECONDS)
             except queue.Empty:
@@ -424,7 +431,9 @@ class Ingest:
         if not jobs:
             return
         items, removed = self._catalogue.commit(entries, sightings)
-        self._committed(removed)
+        self._behind = True
+        if removed:
+            self._follow_up(removed)
         added = {item.id: item for item in items}
         for job in jobs:
             assert job.sighting is not None
@@ -437,6 +446,12 @@ class Ingest:
                 name = media.quote(job.found.path)
                 reason = f"{name} was removed while it was being added: add it again."
                 self._settle(job, "skipped", reason, None)
+
+    def _follow_up(self, removed: list[Removed]) -> None:
+        """Have the library follow what was committed: at every commit it would take a tenth of the
+        time that the networks take."""
+        self._committed(removed)
+        self._behind, self._followed = False, time.monotonic()
 
     def _entry(self, job: Job) -> Entry:
         assert job.sighting is not None

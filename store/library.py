@@ -13,7 +13,6 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,9 +70,6 @@ Text queries need a nearly exact search: a graph misses pictures that lie far fr
 however widely it is searched (benchmarks/search.py).
 """
 
-FOLLOW_SECONDS = 1.0
-"""While files are being added, what is new can be found after this time at the latest."""
-
 UNCLEAN = "open"
 
 
@@ -101,7 +97,6 @@ class Library:
         self._using = threading.Condition()
         self._users = 0
         self._aside: dict[str, Kept] = {}
-        self._followed = 0.0  # when the matrices were last brought up to the catalogue
         with contextlib.ExitStack() as undo:
             try:
                 self.data.mkdir(parents=True, exist_ok=True)
@@ -343,10 +338,7 @@ class Library:
 
     def _follow(self, removed: Sequence[Removed], more: bool = False) -> None:
         """Bring what is derived from the catalogue up to it; `more` will follow soon."""
-        now = time.monotonic()
-        waits = more and not removed and now - self._followed < FOLLOW_SECONDS
-        self._followed = self._followed if waits else now
-        for name, matrix in {} if waits else self._matrices.items():
+        for name, matrix in self._matrices.items():
             gone = [number for item in removed for number in item.segments.get(name, ())]
             try:
                 if gone:

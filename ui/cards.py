@@ -124,7 +124,7 @@ def address(item: Item, folder: str = "media") -> str:
 def preview(item: Item, hit: Hit | None = None) -> str:
     """Where its preview is had; of a film, what is seen where the hit begins."""
     part = stretch(item, hit) if item.modality == "film" else None
-    return address(item, "preview") + (f"?at={part[0]:g}" if part else "")
+    return address(item, "preview") + (f"?at={part[0]:.3f}" if part else "")
 
 
 def source(item: Item, hit: Hit | None = None) -> str:

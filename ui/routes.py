@@ -19,8 +19,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount
 
-from media import MediaError, limits, open_media
-from media.film import Film
+from media import MediaError, limits, picture_at
 from store.files import save_preview
 from store.records import LibraryError
 from ui import cards, theme
@@ -30,7 +29,7 @@ from ui.page import Page
 if TYPE_CHECKING:
     from store.library import Item
 
-DECODING = 2  # pictures out of films at a time
+DECODING, DECODING_SECONDS = 2, 5.0  # pictures out of films at a time, and how long they wait
 RECENT, FOLDERS = 2_000, 100  # items looked at, and folders offered to the filter
 
 # An original opened by itself is a document that the browser makes around it: a player or a
@@ -219,10 +218,10 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
             raise HTTPException(404, "This item has no preview.")
         headers = {"Cache-Control": "private, max-age=86400"}
         if at is not None and item.modality == "film":
-            with decoding:
-                picture = _moment(page.library.original(item_id), at)
+            picture = _moment(page.library.original(item_id), at, decoding)
             if picture is not None:
                 return Response(picture, media_type="image/jpeg", headers=headers)
+            headers = {"Cache-Control": "no-cache"}  # another time it may be had
         kind = "image/webp" if path.suffix == ".webp" else "image/jpeg"
         return FileResponse(path, media_type=kind, headers=headers)
 
@@ -269,15 +268,20 @@ def _tell(app: FastAPI, page: Page, gate: Gate) -> None:
         return JSONResponse(names)
 
 
-def _moment(path: Path | None, seconds: float) -> bytes | None:
-    """What is seen in a film at a moment, as JPEG; None where that cannot be had."""
+def _moment(
+    path: Path | None, seconds: float, decoding: threading.BoundedSemaphore
+) -> bytes | None:
+    """What is seen in a film at a moment, as JPEG; None where that cannot be had soon."""
     if path is None or not 0 <= seconds < limits.MAX_SECONDS:
         return None
+    if not decoding.acquire(timeout=DECODING_SECONDS):
+        return None
     try:
-        with open_media(path) as opened:
-            picture = opened.picture_at(seconds) if isinstance(opened, Film) else None
+        picture = picture_at(path, seconds)
     except MediaError:
         return None
+    finally:
+        decoding.release()
     if picture is None:
         return None
     stream = io.BytesIO()

@@ -74,6 +74,17 @@ def test_a_local_model_gives_open_clips_own_vectors(folder, own_cache):
     assert (space.encode_texts(texts) * read.numpy()).sum(1).min() > 0.999
 
 
+def test_a_description_of_an_older_version_is_read(folder, own_cache, tmp_path):
+    name = f"local-dir:{folder}"
+    before = load_space(name).encode_images([picture(40, 50)])
+    [card] = (tmp_path / "cache" / "networks").glob("*.json")
+    told = json.loads(card.read_text())
+    told["preprocess"] |= {"reducing_gap": None}
+    del told["preprocess"]["squeeze"]
+    card.write_text(json.dumps(told))
+    np.testing.assert_allclose(load_space(name).encode_images([picture(40, 50)]), before, atol=1e-6)
+
+
 def test_a_local_model_hears_through_an_adapter_fitted_to_its_words(folder, own_cache):
     space = load_space(f"local-dir:{folder}")
     rng = np.random.default_rng(0)

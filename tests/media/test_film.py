@@ -16,7 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from media import SAMPLE_RATE, SUFFIXES, MediaError, Segment, film, limits, open_media
+from media import (
+    SAMPLE_RATE,
+    SUFFIXES,
+    MediaError,
+    Segment,
+    film,
+    limits,
+    open_media,
+)
+from media import picture_at as decode_picture
 from tests.media import makers
 
 SHOTS = (("red", 2.0), ("blue", 3.0), ("#00a000", 2.0))
@@ -57,9 +66,7 @@ def colour(segment: Segment, place: tuple[float, float] = (0.6, 0.6)) -> str:
 
 
 def picture_at(path: Path, seconds: float) -> Segment:
-    with open_media(path) as media:
-        assert isinstance(media, film.Film)
-        picture = media.picture_at(seconds)
+    picture = decode_picture(path, seconds)
     assert picture is not None
     assert picture.width <= film.POSTER_SIZE[0]
     assert picture.height <= film.POSTER_SIZE[1]
@@ -110,6 +117,31 @@ def test_shots_are_found_wherever_the_keyframes_are(tmp_path: Path, codec: str, 
     assert [start for start, _ in spans(pictures)] == pytest.approx([0, 2, 5], abs=0.6)
     again = [picture_at(path, picture.start or 0.0) for picture in pictures]
     assert [colour(picture) for picture in again] == ["red", "blue", "green"]
+
+
+@pytest.mark.parametrize("suffix", [".m2ts", ".mpg", ".mp4", ".webm"])
+def test_the_picture_of_a_moment_lies_between_keyframes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    colours = ["red", "green", "blue"] * 4
+    makers.make_film(path, [(colour, 1.4) for colour in colours], gop=40, sound=None)
+    for moment in np.arange(0.4, 1.4 * len(colours), 0.7):
+        if np.modf(moment / 1.4)[0] < 0.1:  # on a cut
+            continue
+        seen = decode_picture(path, float(moment))
+        assert seen is not None
+        assert colour(Segment(0, None, seen)) == colours[int(moment / 1.4)]
+
+
+def test_no_picture_of_a_moment_where_it_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers.make_film(tmp_path / "a.mp4", SHOTS, gop=1000, sound=None)
+    monkeypatch.setattr(film, "_AT_ONCE", 128 * 96 * 20)
+    assert decode_picture(tmp_path / "a.mp4", 0.5) is not None
+    assert decode_picture(tmp_path / "a.mp4", 6.0) is None
+    (tmp_path / "b.mp4").write_bytes(b"nothing of the kind")
+    with pytest.raises(MediaError, match="damaged"):
+        decode_picture(tmp_path / "b.mp4", 0.5)
 
 
 @pytest.mark.parametrize("gop", [10, 20, 39, 1000])

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -285,6 +286,37 @@ def test_a_stop_keeps_what_is_done_and_adding_again_goes_on(
     again = library.add(files)
     assert again.counts["added"] == 200 - report.counts["added"]
     assert library.count() == 200
+
+
+def test_what_is_added_is_found_while_a_long_file_is_read(
+    open_library: Open, tmp_path: Path
+) -> None:
+    found = threading.Event()
+
+    class Slow(HashSpace):
+        def prepare(self, modality, content):  # type: ignore[no-untyped-def]
+            if content.size == (30, 8):
+                time.sleep(0.6)  # committed apart from the first, and soon after it
+            if content.size == (31, 8):
+                assert found.wait(20)
+            return super().prepare(modality, content)
+
+    files = [tmp_path / f"{width}.png" for width in (29, 30, 31)]
+    for file in files:
+        makers.make_picture(file, "red", (int(file.stem), 8))
+    library = open_library(Slow())
+    reports = []
+    adding = threading.Thread(target=lambda: reports.append(library.add(files)))
+    adding.start()
+    try:
+        until = time.monotonic() + 10
+        while len(library.search("red")) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(library.search("red")) == 2
+    finally:
+        found.set()
+        adding.join()
+    assert reports[0].counts["added"] == 3
 
 
 def test_an_interrupt_leaves_a_whole_library(open_library: Open, tmp_path: Path) -> None:
