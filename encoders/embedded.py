@@ -222,9 +222,14 @@ def _encode(model: Any, texts: Sequence[str], progress: Progress | None) -> Arra
     import torch
 
     tokenize, module = _tokenize(progress), text_module(model)
+    # Those of like length together: a batch is as slow as its longest text is long.
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    rows: Array = np.zeros((len(texts), TEXT_DIM), dtype=np.float32)
     with torch.inference_mode():
-        batches = [tokenize(texts[at : at + 256]) for at in range(0, len(texts), 256)]
-        return np.concatenate([module(torch.from_numpy(b)).numpy() for b in batches])
+        for places in (order[at : at + 256] for at in range(0, len(texts), 256)):
+            tokens = tokenize([texts[place] for place in places])
+            rows[places] = module(torch.from_numpy(tokens)).numpy()
+    return rows
 
 
 def _efficientnet(progress: Progress | None) -> dict[str, torch.Tensor]:
