@@ -27,7 +27,7 @@ from encoders.anchors import (
     text_head,
 )
 from encoders.runtime import Recipe
-from encoders.towers import Clip, Preprocess, image_module, text_module
+from encoders.towers import Clip, Preprocess, alike_in_length, image_module, text_module
 from encoders.typical import typical_pictures
 from encoders.weights import cache_dir, fetch, read_manifest, write_whole
 
@@ -222,11 +222,9 @@ def _encode(model: Any, texts: Sequence[str], progress: Progress | None) -> Arra
     import torch
 
     tokenize, module = _tokenize(progress), text_module(model)
-    # Those of like length together: a batch is as slow as its longest text is long.
-    order = np.argsort([len(text) for text in texts], kind="stable")
     rows: Array = np.zeros((len(texts), TEXT_DIM), dtype=np.float32)
     with torch.inference_mode():
-        for places in (order[at : at + 256] for at in range(0, len(texts), 256)):
+        for places in alike_in_length(texts, 256):
             tokens = tokenize([texts[place] for place in places])
             rows[places] = module(torch.from_numpy(tokens)).numpy()
     return rows

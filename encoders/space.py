@@ -16,7 +16,7 @@ import numpy as np
 from encoders.audio import FEATURES, audio_recipe, mel_blocks
 from encoders.embedded import embedded_clip
 from encoders.runtime import Network, Recipe, is_built, load_network
-from encoders.towers import Clip, SpaceError, open_clip_model
+from encoders.towers import Clip, SpaceError, alike_in_length, open_clip_model
 from encoders.weights import Progress, cache_dir, fetch, read_manifest
 
 if TYPE_CHECKING:
@@ -119,10 +119,7 @@ class Space:
     def encode_texts(self, texts: Sequence[str]) -> Array:
         """Embed texts: float32 (n, dim)."""
         rows = np.zeros((len(texts), self.dim), dtype=np.float32)
-        # Those of like length together: a batch is as slow as its longest text is long.
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            places = order[start : start + _TEXTS_AT_ONCE]
+        for places in alike_in_length(texts, _TEXTS_AT_ONCE):
             tokens = self._clip.tokenize([texts[place] for place in places])
             rows[places] = _unit(self._text_network(tokens))
         return rows

@@ -155,6 +155,13 @@ def text_module(model: Any) -> torch.nn.Module:
     return TextTower().eval()
 
 
+def alike_in_length(texts: Sequence[str], size: int) -> Iterator[Array]:
+    """The places of texts, so many at a time: a batch is as slow as its longest text is long."""
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    for start in range(0, len(texts), size):
+        yield order[start : start + size]
+
+
 @contextmanager
 def loading(name: str, offer: str, *, hub: bool) -> Iterator[None]:
     """Within it a library builds the network of the space `name`; SpaceError if it cannot.
